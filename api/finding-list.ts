@@ -17,9 +17,9 @@ export function hasText({ check, title, subject, reason, evidence }: FleetFindin
   return searchWords(lower(text)).every((word) => parts.some((part) => part.includes(word)));
 }
 
-type Rated = Pick<Finding, 'check' | 'verdict' | 'severity' | 'subject'>;
+type Rated = Pick<Finding, 'check' | 'verdict' | 'severity' | 'subject'> & { readonly waiver?: object | null };
 
-/** The order of the API, worst first: verdict, severity, check, subject, node. */
+/** The order of the API, worst first: waived ones last, verdict, severity, check, subject, node. */
 export function compareFindings(one: FleetFinding, other: FleetFinding): number {
   return (
     compareRating(one, other) ||
@@ -39,10 +39,16 @@ export function compareByName(one: Rated, other: Rated): number {
 
 function compareRating(one: Rated, other: Rated): number {
   return (
+    Number(isWaived(one)) - Number(isWaived(other)) ||
     VERDICTS.indexOf(one.verdict) - VERDICTS.indexOf(other.verdict) ||
     SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) ||
     compareText(one.check, other.check)
   );
+}
+
+/** Does a waiver accept the finding? */
+export function isWaived({ waiver }: { readonly waiver?: object | null }): boolean {
+  return waiver !== null && waiver !== undefined;
 }
 
 function compareText(one: string, other: string): number {

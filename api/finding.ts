@@ -4,7 +4,7 @@ import { control, count, counts, severity, time, verdict } from './part.ts';
 
 const action = s.oneOf(
   ['opened', 'changed', 'resolved'],
-  'opened: first seen, or seen again; resolved: fixed, or gone with its subject',
+  'opened: first seen, seen again, or no longer waived; changed: also by a waiver; resolved: fixed, or gone with its subject',
 );
 const cause = s.nullable(
   s.oneOf(['nodeRemoved', 'checkRemoved']),
@@ -23,6 +23,20 @@ const evidence = s.object({
   expected: s.string('what was expected instead'),
 });
 
+/** What accepts a finding. */
+export const findingWaiver = s.object({
+  name: s.string(),
+  owner: s.string('who answers for it'),
+  reason: s.string('why the finding is accepted'),
+  expires: s.string('the last day (UTC) on which it applies: `2027-03-31`'),
+});
+const waiver = s.nullable(findingWaiver, 'the waiver that accepts the finding; absent: none does');
+
+/** What can be asked about waivers: `open`, findings that no waiver accepts; `waived`, the others. */
+export const FINDING_STATES = ['open', 'waived'] as const;
+/** See {@link FINDING_STATES}. */
+export type FindingState = (typeof FINDING_STATES)[number];
+
 /** One finding of the fleet. `reason` is null for a pass. */
 export const fleetFinding = s.object({
   uid: s.string('unique in the fleet; never changes for (node, check, subject)'),
@@ -39,9 +53,10 @@ export const fleetFinding = s.object({
     s.string(),
     'one sentence: what a failure means, or why it is unknown, manual or not applicable; absent for a pass',
   ),
+  waiver,
   controls: s.list(control, 'benchmark controls that the check answers', 256),
   firstSeenMs: time('when it was first seen'),
-  changedMs: time('when its content last changed'),
+  changedMs: time('when its content, or its waiver, last changed'),
 });
 /** See {@link fleetFinding}. */
 export type FleetFinding = s.Infer<typeof fleetFinding>;
@@ -109,6 +124,7 @@ export const historyEntry = s.object({
   subjectName: s.string(),
   verdict,
   severity,
+  waiver: s.nullable(findingWaiver, 'the waiver that accepted it then; absent: none did'),
 });
 /** See {@link historyEntry}. */
 export type HistoryEntry = s.Infer<typeof historyEntry>;

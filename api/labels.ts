@@ -44,9 +44,13 @@ export const SUBJECT_LABELS = Object.freeze({
   listener: 'port',
 } satisfies Record<SubjectKind, string>);
 
-/** What people read for what happened to a finding. */
-export const ACTION_LABELS = Object.freeze({
-  opened: 'opened',
-  changed: 'changed',
-  resolved: 'resolved',
-} satisfies Record<'opened' | 'changed' | 'resolved', string>);
+/** What people read for what happened to a finding. `waiver`: what accepts it after that. */
+export function changeLabel({
+  action,
+  waiver,
+}: {
+  readonly action: 'opened' | 'changed' | 'resolved';
+  readonly waiver: object | null;
+}): string {
+  return waiver !== null && action !== 'resolved' ? 'waived' : action;
+}

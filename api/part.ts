@@ -25,8 +25,12 @@ export const control = s.object({ benchmark: s.string(), control: s.string() });
 export const failures = s.object(eachOf<Severity>(SEVERITIES), 'findings with the verdict fail, by severity');
 /** Findings by verdict. */
 export const verdictCounts = s.object(eachOf<Verdict>(VERDICTS), 'findings by verdict');
-/** Findings by verdict, and failures by severity. */
-export const counts = s.object({ verdicts: verdictCounts, failures });
+/** Findings by verdict, and failures by severity; those that a waiver accepts are in neither. */
+export const counts = s.object({
+  verdicts: verdictCounts,
+  failures,
+  waived: s.withDefault(count('findings that a waiver accepts; they are in no other count'), 0),
+});
 /** See {@link counts}. */
 export type Counts = s.Infer<typeof counts>;
 

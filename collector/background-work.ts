@@ -36,6 +36,8 @@ import { keepRetention } from './store/retention.ts';
 import type { Store } from './store/store.ts';
 import { startVerification } from './store/verification.ts';
 import type { StoreVerification } from './store/verification.ts';
+import { keepWaivers } from './waiver/keep-waivers.ts';
+import type { KeptWaivers, OpenWaivers } from './waiver/keep-waivers.ts';
 import { openTlsKeeper } from './tls/tls-keeper.ts';
 import type { TlsKeeper } from './tls/tls-keeper.ts';
 
@@ -94,6 +96,18 @@ export function startMatcher(
   });
   steps.push(closingStep('vulnerabilities', stop, matcher.over));
   return matcher;
+}
+
+/** Keeps current which findings waivers accept, until the collector ends. */
+export function startWaivers(
+  { clock, log }: BackgroundOptions,
+  parts: OpenWaivers & { readonly store: Store; readonly eventBus: EventBus },
+  steps: ClosingStep[],
+): KeptWaivers {
+  const stop = new AbortController();
+  const kept = keepWaivers({ ...parts, clock, log, signal: stop.signal });
+  steps.push(closingStep('waivers', stop, kept.over));
+  return kept;
 }
 
 /** Judges the images of the fleet by the policies of the settings, where there are any, until the collector ends. */

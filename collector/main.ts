@@ -30,6 +30,7 @@ import {
   startPublication,
   startTlsKeeper,
   startUpkeep,
+  startWaivers,
 } from './background-work.ts';
 import { openRotatedFile } from '../service/rotated-file.ts';
 import { createActivityRecorder } from './event/activity-recorder.ts';
@@ -45,6 +46,7 @@ import { accessFromKubeconfig, accessFromPod } from '../kubernetes/access.ts';
 import { createKubernetesApi } from '../kubernetes/api-client.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import type { DISK_PROBE } from './disk-probe.ts';
+import type { FleetAnnotations } from './image/suppression-review.ts';
 import { followRunningImages } from './image/running-images.ts';
 import { createNodeLookup } from './node-lookup.ts';
 import { createQueryHub, DEFAULT_QUERY_LIMITS } from './query/hub.ts';
@@ -65,6 +67,7 @@ import { createStatus } from './status/status.ts';
 import { openHealingStore } from './store/healing.ts';
 import type { Store } from './store/store.ts';
 import { observeWrites } from './store/write-health.ts';
+import { openWaivers } from './waiver/keep-waivers.ts';
 
 /** What a collector runs with. */
 export interface CollectorOptions {
@@ -104,6 +107,7 @@ const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
 const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
 const AUDIT_FILE = 'audit.ndjson';
+const ENDED_WAIVERS_FILE = 'ended-waivers.json';
 
 /**
  * Runs a collector until `signal` aborts, then ends it in order. Rejects with StartError, TlsError or StoreError if it
@@ -140,9 +144,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const admission = await openNodeAdmission({ settings, tls, attestToken, clock, log });
   // The sessions need the store, and when it was replaced, it needs them.
   let askAll: SessionServer['resync'] = () => undefined;
+  const openedWaivers = await openWaivers(join(settings.dataDir, ENDED_WAIVERS_FILE));
   const healing = await openHealingStore({
     path: storePath,
     activities: recordedActivities(settings),
+    waivers: openedWaivers.set,
     clock,
     log,
     onReplaced: () => askAll('the collector has lost its store'),
@@ -163,8 +169,14 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   /** For reads that people trigger: these must not keep the store from committing. */
   const readStore: Store = { ...store, nodes: nodes.all };
   const running = await followRunningImages(readStore, eventBus);
+  const waivers = startWaivers(options, { ...openedWaivers, store, eventBus }, steps);
+  const waiversRead = Promise.withResolvers<void>();
   let onAnnotations = (): void => undefined;
-  const onChange = (): void => onAnnotations();
+  const onChange = ({ findingWaivers, isIncomplete }: FleetAnnotations): void => {
+    waivers.use({ waivers: findingWaivers, isIncomplete });
+    waiversRead.resolve();
+    onAnnotations();
+  };
   const matcher = startMatcher(options, { images: store.images, running, eventBus, onChange }, steps);
   const { database, annotations } = matcher;
   const policies = await startPolicies(
@@ -227,6 +239,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     apiIssues: () => [
       ...apiIssues(),
       ...matcher.issues(),
+      ...waivers.issues(),
       ...(policies?.issues() ?? []),
       ...denials.issues(),
       ...clusterIssues(),
@@ -301,6 +314,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     throw addressError(formatAddress(settings.api), 'api', error);
   });
   steps.push({ name: 'operator API', close: () => api.close() });
+  // Otherwise findings that arrive now would be open for a moment, with an event.
+  await waiversRead.promise;
   const listen = formatAddress(settings.listen);
   const { heartbeatInterval: heartbeatIntervalMs } = settings;
   const server = await startSessionServer({

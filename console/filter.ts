@@ -1,5 +1,6 @@
-import { hasText } from '../api/finding-list.ts';
-import type { FleetFinding } from '../api/finding.ts';
+import { hasText, isWaived } from '../api/finding-list.ts';
+import { FINDING_STATES } from '../api/finding.ts';
+import type { FindingState, FleetFinding } from '../api/finding.ts';
 import { SUBJECT_KINDS } from '../posture/finding.ts';
 import type { SubjectKind } from '../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
@@ -9,6 +10,8 @@ import type { Severity, Verdict } from '../posture/verdict.ts';
 export interface FindingFilter {
   readonly severities: readonly Severity[];
   readonly verdicts: readonly Verdict[];
+  /** Empty: any. */
+  readonly state: FindingState | '';
   readonly checks: readonly string[];
   /** Ids or names of nodes. */
   readonly nodes: readonly string[];
@@ -22,6 +25,7 @@ export interface FindingFilter {
 export const NO_FILTER: FindingFilter = Object.freeze({
   severities: [],
   verdicts: [],
+  state: '',
   checks: [],
   nodes: [],
   kinds: [],
@@ -30,7 +34,11 @@ export const NO_FILTER: FindingFilter = Object.freeze({
 });
 
 /** Matches what asks for attention. */
-export const OPEN_FILTER: FindingFilter = { ...NO_FILTER, verdicts: ['fail', 'unknown', 'manual'] };
+export const OPEN_FILTER: FindingFilter = {
+  ...NO_FILTER,
+  verdicts: ['fail', 'unknown', 'manual'],
+  state: 'open',
+};
 
 /** Bounds of the API. */
 const MAX_VALUES = 100;
@@ -42,6 +50,7 @@ export function readFilter(params: URLSearchParams): FindingFilter {
   return {
     severities: SEVERITIES.filter((severity) => params.getAll('severity').includes(severity)),
     verdicts: VERDICTS.filter((verdict) => params.getAll('verdict').includes(verdict)),
+    state: FINDING_STATES.find((state) => state === params.get('state')) ?? '',
     checks: distinct(params.getAll('check')),
     nodes: distinct(params.getAll('node')),
     kinds: SUBJECT_KINDS.filter((kind) => params.getAll('kind').includes(kind)),
@@ -51,10 +60,20 @@ export function readFilter(params: URLSearchParams): FindingFilter {
 }
 
 /** The query part for a filter, without `?`; empty for {@link NO_FILTER}. The API takes the same parameters. */
-export function writeFilter({ severities, verdicts, checks, nodes, kinds, subject, text }: FindingFilter): string {
+export function writeFilter({
+  severities,
+  verdicts,
+  state,
+  checks,
+  nodes,
+  kinds,
+  subject,
+  text,
+}: FindingFilter): string {
   const params = new URLSearchParams();
   for (const severity of severities) params.append('severity', severity);
   for (const verdict of verdicts) params.append('verdict', verdict);
+  if (state !== '') params.append('state', state);
   for (const check of checks) params.append('check', check);
   for (const node of nodes) params.append('node', node);
   for (const kind of kinds) params.append('kind', kind);
@@ -70,10 +89,11 @@ export function isUnfiltered(filter: FindingFilter): boolean {
 
 /** Would the API list this finding? */
 export function matches(filter: FindingFilter, finding: FleetFinding): boolean {
-  const { severities, verdicts, checks, nodes, kinds, subject, text } = filter;
+  const { severities, verdicts, state, checks, nodes, kinds, subject, text } = filter;
   return (
     oneOf(severities, finding.severity) &&
     oneOf(verdicts, finding.verdict) &&
+    (state === '' || isWaived(finding) === (state === 'waived')) &&
     oneOf(checks, finding.check) &&
     (nodes.length === 0 || nodes.includes(finding.nodeId) || nodes.includes(finding.nodeName)) &&
     oneOf(kinds, finding.subject.kind) &&

@@ -1,5 +1,5 @@
-import { parseWaiver, WAIVER_KIND } from './waiver.ts';
-import type { Waiver } from './waiver.ts';
+import { parseWaiver, WAIVER_KIND } from '../policy/waiver.ts';
+import type { Waiver } from '../policy/waiver.ts';
 import { readDocuments } from './read-documents.ts';
 import type { FileProblem } from './read-documents.ts';
 

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fieldsOf } from '../image/policy/annotations.ts';
 import { readBoundedText } from '../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../image/policy/yaml-documents.ts';
 import { errorCode } from '../service/files.ts';
@@ -71,12 +72,6 @@ async function readFile(path: string, documents: SourceDocument[], problems: Fil
 
 function kindOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? (value as { readonly kind?: unknown }).kind : undefined;
-}
-
-/** The fields that a problem begins with: `spec`, `controls`, 0, `control`. */
-function fieldsOf(problem: string): readonly (string | number)[] {
-  const [path = ''] = /^[A-Za-z0-9.[\]-]+(?=:)/.exec(problem) ?? [];
-  return [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([word, index]) => (index === undefined ? word : Number(index)));
 }
 
 type Listed =

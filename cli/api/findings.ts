@@ -23,6 +23,8 @@ export interface FindingQuery {
   /** Controls of the benchmark. */
   readonly controls: readonly string[];
   readonly verdicts: readonly string[];
+  /** `open` or `waived`; undefined: both. */
+  readonly state: string | undefined;
   readonly severities: readonly string[];
   readonly kinds: readonly string[];
   /** Name or id; the id of a container may be shortened. */
@@ -37,6 +39,7 @@ export const ANY_FINDING: FindingQuery = Object.freeze({
   benchmark: undefined,
   controls: [],
   verdicts: [],
+  state: undefined,
   severities: [],
   kinds: [],
   subject: undefined,
@@ -91,6 +94,7 @@ async function readExact(client: ApiClient, query: FindingQuery, limit: number):
         benchmark: query.benchmark,
         control: query.controls,
         verdict: query.verdicts,
+        state: query.state,
         severity: query.severities,
         kind: query.kinds,
         subject: query.subject,

@@ -1,5 +1,7 @@
 import { nodeDetail } from '../../api/node.ts';
+import { FINDING_STATES } from '../../api/finding.ts';
 import type { FleetFinding } from '../../api/finding.ts';
+import { isWaived } from '../../api/finding-list.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
@@ -27,7 +29,7 @@ export const findings = defineCommand({
   summary: 'list the findings of the fleet, one finding, or changes',
   usage: ['findings [options]', 'findings UID [options]', 'findings --watch [options]', 'findings --history [options]'],
   description: [
-    'Lists the findings that the collector has, worst first. Without --verdict a table shows failures, other formats show all. Different options are combined; the values of a repeated option are alternatives.',
+    'Lists the findings that the collector has, worst first. Without --verdict a table shows failures that no waiver accepts, other formats show all. Different options are combined; the values of a repeated option are alternatives.',
     'With UID it shows one finding with all its evidence and its history, also after it was resolved. The UID may be shortened to its first 8 characters.',
     'With --watch it prints each matching change as it happens, until Ctrl-C. After a lost connection it continues without losing a change.',
     'With --history it lists what was opened, changed and resolved, newest first. The history knows subjects by name only.',
@@ -63,6 +65,12 @@ export const findings = defineCommand({
       choices: VERDICTS,
       repeated: true,
       summary: 'findings with this verdict',
+    },
+    {
+      name: 'state',
+      value: 'STATE',
+      choices: FINDING_STATES,
+      summary: 'findings that a waiver accepts (waived), or only the others (open); tables show open ones by default',
     },
     { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'findings of this severity' },
     {
@@ -111,6 +119,7 @@ export const findings = defineCommand({
   examples: [
     { line: 'plimsoll findings --severity critical,high', meaning: 'the worst findings of the fleet' },
     { line: 'plimsoll findings -n web-3 -v unknown', meaning: 'what could not be judged on one node' },
+    { line: 'plimsoll findings --state waived', meaning: 'what waivers accept' },
     { line: 'plimsoll findings --by image', meaning: 'which images have the worst findings' },
     { line: "plimsoll findings -o jsonpath='{.items[*].check}'", meaning: 'the checks, for a script' },
     { line: 'plimsoll findings --watch -o ndjson', meaning: 'a stream of changes for a script' },
@@ -186,9 +195,17 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
     imageOf: ({ nodeId, subject }) => images.get(`${nodeId} ${subject.id}`) ?? '',
     empty: 'No matching findings.',
   });
+  if (found.length === 0 && query.state === 'open' && isTable(context)) await hintAtWaived(context, client, query);
   if (more) await stderr.write(`plimsoll: more than ${String(limit)} findings match; raise --limit to see them\n`);
   const threshold = args.value('fail-on') as Severity | undefined;
   return threshold !== undefined && found.some((finding) => reaches(finding, threshold)) ? EXIT_FINDINGS : EXIT_OK;
+}
+
+/** Where nothing is open, something may be waived. */
+async function hintAtWaived({ stderr }: Context, client: CliClient, query: FindingQuery): Promise<void> {
+  const waived = await readFindings(client, { ...query, state: 'waived' }, 1);
+  if (waived.ok && waived.value.findings.length > 0)
+    await stderr.write('plimsoll: waived findings match; list them with: --state waived\n');
 }
 
 type Wanted =
@@ -223,6 +240,7 @@ function readQuery(context: Context): Wanted {
       benchmark,
       controls: args.values('control'),
       verdicts: verdicts.length > 0 ? verdicts : presetVerdicts(context),
+      state: args.value('state') ?? presetState(context),
       severities: args.values('severity'),
       kinds: container === undefined ? args.values('kind') : ['container'],
       subject: container ?? args.value('subject'),
@@ -238,8 +256,16 @@ function presetVerdicts(context: Context): readonly string[] {
   return args.has('by') ? ['fail', 'unknown', 'manual'] : ['fail'];
 }
 
-function reaches({ verdict, severity }: FleetFinding, threshold: Severity): boolean {
-  return verdict === 'fail' && severityRank(severity) <= severityRank(threshold);
+/** As the verdicts: a table is about what is open; undefined: any state. */
+function presetState(context: Context): string | undefined {
+  const { args } = context;
+  return args.has('watch') || args.has('history') || !isTable(context) ? undefined : 'open';
+}
+
+/** What a waiver accepts does not count. */
+function reaches(finding: FleetFinding, threshold: Severity): boolean {
+  const { verdict, severity } = finding;
+  return !isWaived(finding) && verdict === 'fail' && severityRank(severity) <= severityRank(threshold);
 }
 
 /** Images of running containers, by node and container id. A node that cannot be read has none. */

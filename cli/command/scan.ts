@@ -9,8 +9,8 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 import { loadWaivers } from '../../tailoring/load-waivers.ts';
-import { applyWaivers } from '../../tailoring/waiver.ts';
-import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../tailoring/waiver.ts';
+import { applyWaivers } from '../../policy/waiver.ts';
+import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { resolve } from 'node:path';
 import { safeJson } from '../../api/safe.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK } from '../command.ts';
@@ -147,7 +147,7 @@ interface Scanned extends Extract<ScanOutcome, { ok: true }> {
 
 function waiverScope({ node, containers }: Facts, nowMs: number): WaiverScope {
   const images = new Map(containers.state === 'seen' ? containers.value.map(({ id, imageId }) => [id, imageId]) : []);
-  return { nodeName: node.name, imageIdOf: (id) => images.get(id), nowMs };
+  return { nodeNames: [node.name], imageIdOf: (id) => images.get(id), nowMs };
 }
 
 /** The exit code for `--fail-on`. What could not be read may fail too: that is not a pass. */

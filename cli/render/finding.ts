@@ -94,9 +94,17 @@ export function findingBlock(
     '',
     head,
     ...(reason === '' ? [] : wrapHard(safe(reason), width - 2).map((line) => `  ${line}`)),
+    ...waiverLines(finding, width),
     ...finding.evidence.flatMap(({ source, seen, expected }) => [
       ...wrapHard(`${safe(source)}: ${safe(seen)}`, width - 2).map((line) => `  ${line}`),
       ...(expected === '' ? [] : wrapHard(`expected: ${safe(expected)}`, width - 4).map((line) => `    ${line}`)),
     ]),
   ];
+}
+
+function waiverLines({ waiver }: FleetFinding, width: number): readonly string[] {
+  if (waiver === null) return [];
+  const { name, owner, expires, reason } = waiver;
+  const text = `waived by ${name} (${owner}, until ${expires}): ${reason}`;
+  return wrapHard(safe(text), width - 2).map((line) => `  ${line}`);
 }

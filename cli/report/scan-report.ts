@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
 import type { Finding } from '../../posture/finding.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
-import { waiverText } from '../../tailoring/waiver.ts';
-import type { Waiver } from '../../tailoring/waiver.ts';
+import { waiverText } from '../../policy/waiver.ts';
+import type { Waiver } from '../../policy/waiver.ts';
 import type { ScannedNode } from '../scan/node.ts';
 
 /** Everything that the formats of `plimsoll scan` for other tools show. */

@@ -3,8 +3,8 @@ import type { ControlLookup } from '../../posture/benchmark/benchmark.ts';
 import type { ControlReference, Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
-import { waiverEnd } from '../../tailoring/waiver.ts';
-import type { Waiver, WaiverState, WaiverUse } from '../../tailoring/waiver.ts';
+import { findingWaiver } from '../../policy/waiver.ts';
+import type { FindingWaiver, Waiver, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { countFindings } from '../render/finding.ts';
 import type { ScannedNode } from './node.ts';
 
@@ -23,16 +23,8 @@ export interface ScanDocument {
   readonly waivers?: readonly DocumentWaiverUse[];
 }
 
-/** A waiver; `expires` is the last day on which it applies. */
-interface DocumentWaiver {
-  readonly name: string;
-  readonly owner: string;
-  readonly reason: string;
-  readonly expires: string;
-}
-
 /** What a waiver did. */
-interface DocumentWaiverUse extends DocumentWaiver {
+interface DocumentWaiverUse extends FindingWaiver {
   readonly state: WaiverState;
   readonly findings: number;
 }
@@ -49,7 +41,7 @@ export interface DocumentFinding extends Finding {
   /** The baseline has this failure. */
   readonly inBaseline?: true;
   /** It is accepted. */
-  readonly waiver?: DocumentWaiver;
+  readonly waiver?: FindingWaiver;
 }
 
 /** Counts over all that was judged, whatever is shown of it. */
@@ -91,15 +83,11 @@ export function scanDocument(content: DocumentContent): ScanDocument {
 }
 
 function waiverOf(waiver: Waiver | undefined): Pick<DocumentFinding, 'waiver'> {
-  return waiver === undefined ? {} : { waiver: documentWaiver(waiver) };
-}
-
-function documentWaiver({ name, owner, reason, expiresMs }: Waiver): DocumentWaiver {
-  return { name, owner, reason, expires: waiverEnd(expiresMs) };
+  return waiver === undefined ? {} : { waiver: findingWaiver(waiver) };
 }
 
 function documentUse({ waiver, state, findings }: WaiverUse): DocumentWaiverUse {
-  return { ...documentWaiver(waiver), state, findings };
+  return { ...findingWaiver(waiver), state, findings };
 }
 
 function profileOf({ excluded }: Catalog, name: string): DocumentProfile {

@@ -1,5 +1,5 @@
 import { isFinal } from '../../api/client.ts';
-import { hasText } from '../../api/finding-list.ts';
+import { hasText, isWaived } from '../../api/finding-list.ts';
 import type { FindingEvent } from '../../api/finding.ts';
 import { safeJson } from '../../api/safe.ts';
 import { watchEvents } from '../../api/watch.ts';
@@ -67,6 +67,7 @@ function matches(event: FindingEvent, query: FindingQuery): boolean {
     oneOf(query.nodes, [finding.nodeId, finding.nodeName]) &&
     (oneOf(query.checks, [finding.check]) || oneOfAreas(query.checks, finding.check)) &&
     oneOf(query.verdicts, verdicts) &&
+    (query.state === undefined || isWaived(finding) === (query.state === 'waived')) &&
     oneOf(query.severities, [finding.severity]) &&
     oneOf(query.kinds, [finding.subject.kind]) &&
     (query.subject === undefined || isSubject(query.subject, finding.subject)) &&

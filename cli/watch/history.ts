@@ -1,6 +1,8 @@
 import type { HistoryEntry } from '../../api/finding.ts';
 import { nodeList } from '../../api/node.ts';
 import type { ApiClient } from '../../api/client.ts';
+import { isWaived } from '../../api/finding-list.ts';
+import { changeLabel } from '../../api/labels.ts';
 import { dateTime } from '../../api/format.ts';
 import { readHistory } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
@@ -74,11 +76,12 @@ export async function printEntries(
 }
 
 /** As the API chooses findings; the verdict is the one after the change. */
-function isWanted(entry: HistoryEntry, { checks, verdicts, severities, kinds, subject }: FindingQuery): boolean {
+function isWanted(entry: HistoryEntry, { checks, verdicts, state, severities, kinds, subject }: FindingQuery): boolean {
   const { check, verdict, severity, subjectKind, subjectName } = entry;
   return (
     (checks.length === 0 || checks.some((word) => word === check || check.startsWith(`${word}.`))) &&
     (verdicts.length === 0 || verdicts.includes(verdict)) &&
+    (state === undefined || isWaived(entry) === (state === 'waived')) &&
     (severities.length === 0 || severities.includes(severity)) &&
     (kinds.length === 0 || kinds.includes(subjectKind)) &&
     (subject === undefined || subject === subjectName)
@@ -88,7 +91,7 @@ function isWanted(entry: HistoryEntry, { checks, verdicts, severities, kinds, su
 function rowOf(entry: HistoryEntry, node: string | undefined, paint: Paint): readonly Cell[] {
   return [
     { text: dateTime(entry.atMs), value: new Date(entry.atMs).toISOString(), paint: paint.dim },
-    { text: entry.action, paint: entry.action === 'resolved' ? paint.good : paint.bold },
+    { text: changeLabel(entry), paint: entry.action === 'resolved' ? paint.good : paint.bold },
     findingLabel(entry, paint),
     ...(node === undefined ? [] : [{ text: node, paint: paint.dim }]),
     { text: entry.check },

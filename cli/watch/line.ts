@@ -3,6 +3,7 @@ import { evidenceLine, findingLabel } from '../render/finding.ts';
 import { nodeLabel } from '../render/node-label.ts';
 import type { Paint } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
+import { changeLabel } from '../../api/labels.ts';
 import { clockTime } from '../../api/format.ts';
 
 /**
@@ -30,7 +31,7 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
       [
         { text: clockTime(atMs), paint: paint.dim },
         {
-          text: action.padEnd(8),
+          text: changeLabel({ action, waiver: finding.waiver }).padEnd(8),
           paint: action === 'resolved' ? paint.good : action === 'opened' ? paint.bad : paint.bold,
         },
         findingLabel(shown, paint),
@@ -48,5 +49,7 @@ export function changeLine(event: FindingEvent, withNode: boolean, width: number
 function outcomeOf({ action, cause, finding }: FindingEvent): string {
   if (cause === 'nodeRemoved') return 'node removed';
   if (cause === 'checkRemoved') return 'check removed';
+  const { waiver } = finding;
+  if (waiver !== null && action !== 'resolved') return `waived by ${waiver.name}: ${waiver.reason}`;
   return action === 'resolved' && finding.verdict === 'fail' ? 'gone' : evidenceLine(finding);
 }

@@ -30,6 +30,7 @@ export function presentFinding(stored: StoredFinding, controlsOf: ControlLookup)
     subject: { kind: subject.kind, id: subject.id, name: subject.name },
     evidence: stored.evidence.map(({ source, seen, expected }) => ({ source, seen, expected })),
     reason,
+    waiver: stored.waiver,
     controls: controlsOf(check).map(({ benchmark, control }) => ({ benchmark, control })),
     firstSeenMs: stored.firstSeenMs,
     changedMs: stored.changedMs,
@@ -100,18 +101,24 @@ export function presentNodeDetail(node: NodeRow, counts: readonly CountRow[], te
   };
 }
 
-/** Sums of counts: every verdict and every severity has an entry. */
+/** Sums of counts: every verdict and every severity has an entry. Waived findings are in none of them. */
 export function presentCounts(rows: readonly StatusCount[]): {
   verdicts: Record<Verdict, number>;
   failures: Record<Severity, number>;
+  waived: number;
 } {
   const verdicts = zeros(VERDICTS);
   const failures = zeros(SEVERITIES);
-  for (const { verdict, severity, count } of rows) {
+  let waivedCount = 0;
+  for (const { verdict, severity, waived, count } of rows) {
+    if (waived === true) {
+      waivedCount += count;
+      continue;
+    }
     verdicts[verdict] += count;
     if (verdict === 'fail') failures[severity] += count;
   }
-  return { verdicts, failures };
+  return { verdicts, failures, waived: waivedCount };
 }
 
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {

@@ -5,6 +5,7 @@ import type { EventBus } from '../store/event-bus.ts';
 import type { ImageStore, PackageVulnerability, SuppressionChange, SuppressNew } from '../store/image-store.ts';
 import type { VexStatement } from '../../vulnerability/vex.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
+import type { Waiver } from '../../policy/waiver.ts';
 import type { Suppression } from '../../vulnerability/vulnerability.ts';
 import { createKeptAnnotations } from './kept-annotations.ts';
 import { createAnnotationFiles } from './annotation-files.ts';
@@ -16,6 +17,10 @@ import type { SuppressionRules } from './suppression-rules.ts';
 export interface FleetAnnotations {
   readonly statements: readonly VexStatement[];
   readonly waivers: readonly VulnerabilityWaiver[];
+  /** Waivers of findings. */
+  readonly findingWaivers: readonly Waiver[];
+  /** Some file could never be read, so that what it says is not known. */
+  readonly isIncomplete: boolean;
   /** Differs where the content differs. */
   readonly revision: number;
 }
@@ -45,8 +50,8 @@ export interface SuppressionReviewOptions {
     readonly waivers: readonly string[];
     readonly keptIn: string;
   };
-  /** The files say something else. */
-  readonly onChange?: () => void;
+  /** The files say something else, or were read for the first time. */
+  readonly onChange?: (annotations: FleetAnnotations) => void;
   readonly images: ImageStore;
   readonly running: RunningImages;
   readonly eventBus: Pick<EventBus, 'announce'>;
@@ -67,7 +72,10 @@ const MAX_NAMED = 10;
 /** Nothing is suppressed by files before the first `refresh`. */
 export function createSuppressionReview(options: SuppressionReviewOptions): SuppressionReview {
   const { annotations, images, running, eventBus, onChange = () => undefined, clock, log, signal } = options;
-  const files = createAnnotationFiles(annotations, createKeptAnnotations(annotations.keptIn));
+  const files = createAnnotationFiles(annotations, {
+    kept: createKeptAnnotations(annotations.keptIn),
+    now: clock.now,
+  });
   let rules = createSuppressionRules([], [], running.containersOf);
   /** Vulnerabilities that the rules name; undefined: to be read again. */
   let named: readonly number[] | undefined = [];
@@ -82,8 +90,14 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
     const isChanged = await files.refresh();
     if (isChanged || current === undefined) {
       const revision = (current?.revision ?? 0) + 1;
-      current = { statements: files.statements(), waivers: files.waivers(), revision };
-      onChange();
+      current = {
+        statements: files.statements(),
+        waivers: files.waivers(),
+        findingWaivers: files.findingWaivers(),
+        isIncomplete: files.isIncomplete(),
+        revision,
+      };
+      onChange(current);
     }
     if (!isChanged) return;
     rules = createSuppressionRules(files.statements(), files.waivers(), running.containersOf);
@@ -91,7 +105,8 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
     isDue = true;
     isReviewed = false;
     const [statements, waivers] = [files.statements().length, files.waivers().length];
-    log.info({ statements, waivers }, 'VEX statements and waivers read');
+    const findingWaivers = files.findingWaivers().length;
+    log.info({ statements, waivers, findingWaivers }, 'VEX statements and waivers read');
   };
   const readNamed = async (): Promise<readonly number[]> => {
     const keys: number[] = [];

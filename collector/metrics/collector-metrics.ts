@@ -76,16 +76,24 @@ function fleetMetrics({ nodes }: CollectorStatus, counts: readonly CountRow[]): 
     {
       name: 'plimsoll_findings',
       type: 'gauge',
-      help: 'Findings of all nodes, by verdict.',
-      samples: VERDICTS.map((verdict) => ({ labels: { verdict }, value: total((row) => row.verdict === verdict) })),
+      help: 'Findings of all nodes that no waiver accepts, by verdict.',
+      samples: VERDICTS.map((verdict) => ({
+        labels: { verdict },
+        value: total((row) => row.verdict === verdict && row.waived !== true),
+      })),
     },
+    gauge(
+      'plimsoll_findings_waived',
+      'Findings of all nodes that a waiver accepts.',
+      total((row) => row.waived === true),
+    ),
     {
       name: 'plimsoll_failures',
       type: 'gauge',
-      help: 'Findings of all nodes with the verdict fail, by severity.',
+      help: 'Findings of all nodes with the verdict fail that no waiver accepts, by severity.',
       samples: SEVERITIES.map((severity) => ({
         labels: { severity },
-        value: total((row) => row.verdict === 'fail' && row.severity === severity),
+        value: total((row) => row.verdict === 'fail' && row.severity === severity && row.waived !== true),
       })),
     },
   ];

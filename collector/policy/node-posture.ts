@@ -81,7 +81,7 @@ function withoutHostname(labels: Readonly<Record<string, string>>, name: string)
 function countsOf(group: FindingGroup | undefined, verdict: 'fail' | 'unknown'): readonly number[] {
   return NODE_SEVERITIES.map((severity) =>
     (group?.statusCounts ?? [])
-      .filter((one) => one.verdict === verdict && one.severity === severity)
+      .filter((one) => one.verdict === verdict && one.severity === severity && one.waived !== true)
       .reduce((sum, one) => sum + one.count, 0),
   );
 }

@@ -11,12 +11,13 @@ import { prepareFindingTable } from './finding-table.ts';
 import type { FindingTable, Known, KnownAt } from './finding-table.ts';
 import { prepareKeys } from './key-table.ts';
 import type { Keys } from './key-table.ts';
-import { fromStatusCode, isOpenStatus } from './status-code.ts';
+import { actionOf, fromStatusCode, isActiveStatus, isWaivedStatus } from './status-code.ts';
 import { detailParts, splitFindingId, toSubject } from './row.ts';
 import type { CollectorFindings, Commit, CommitResult, PackedFinding, StoredChange } from './store.ts';
-import type { FindingAction, OutboxEvent, ResolvedBecause } from './stored-event.ts';
+import type { OutboxEvent, ResolvedBecause } from './stored-event.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import type { NodeStream } from './replication-state.ts';
+import type { WaivedFindings } from './waived-findings.ts';
 
 /**
  * The time of a node counts if it is not in the future and not older than this (a spool can wait long for its
@@ -34,6 +35,7 @@ interface Work {
   readonly changes: FindingChange[];
   readonly activities: ActivityNotes;
   readonly detector: Detector;
+  readonly waived: WaivedFindings;
   /** Nothing of the node was stored before. */
   readonly isFirst: boolean;
   /** On the clock of the collector. */
@@ -59,7 +61,11 @@ export interface Commits {
 }
 
 /** Prepares the statements. */
-export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable, detector: Detector): Commits {
+export function prepareCommits(
+  db: DatabaseSync,
+  activityTable: ActivityTable,
+  { detector, waived }: { readonly detector: Detector; readonly waived: WaivedFindings },
+): Commits {
   const streams = prepareReplicationTable(db);
   const table = prepareFindingTable(db);
   const openWriter = prepareEventWriter(db);
@@ -84,6 +90,7 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable, d
         stream,
         activities,
         detector,
+        waived,
         isFirst: stream.epoch === '',
         receivedMs: commit.receivedAtMs,
         atMs: momentOf(commit),
@@ -112,7 +119,7 @@ export function prepareCommits(db: DatabaseSync, activityTable: ActivityTable, d
       if (stream === undefined || selectKnown.get(stream.key) === undefined) return NOTHING;
       // The sums of the stream are those of what its node reports: they are not written back.
       const own = { isFirst: false, receivedMs: atMs, atMs, changes: [], newest: 0 };
-      const work: Work = { table, keys, writer, stream, activities, detector, ...own };
+      const work: Work = { table, keys, writer, stream, activities, detector, waived, ...own };
       applyChange(work, { put, gone });
       return applied(work);
     });
@@ -217,23 +224,29 @@ function idOf({ check, subject }: PackedFinding): string {
 }
 
 function put(work: Work, finding: PackedFinding, key: number, known: Known | KnownAt | undefined): void {
-  const { table, stream, atMs, detector, isFirst, receivedMs } = work;
-  const { check, subject, name, statusCode, hash, detail } = finding;
+  const { table, stream, atMs, detector, waived, isFirst, receivedMs } = work;
+  const { check, subject, name, hash, detail } = finding;
   if (known !== undefined && known[0] === hash) return;
   const firstSeenMs = known?.[2] ?? atMs;
   const changedMs = Math.max(atMs, firstSeenMs);
   if (detector.isWatched(check)) {
     const texts = { check, subject };
     const stored = known === undefined ? undefined : table.read(key);
-    const row = { ...texts, statusCode, firstSeenMs, changedMs, name, detail };
+    // What happened is reported, whoever accepts it.
+    const row = { ...texts, statusCode: finding.statusCode, firstSeenMs, changedMs, name, detail };
     const previous = stored && { ...stored, ...texts };
     detector.observe({ key, node: stream, row, previous, isFirst }, receivedMs);
   }
+  const wasWaived = known !== undefined && isWaivedStatus(known[1]);
+  const before = wasWaived ? table.read(key)?.waiver : undefined;
+  const decided =
+    wasWaived || waived.concerns(check) ? waived.decide(stream, finding, { before, receivedMs }) : finding;
+  const { statusCode, waiver } = decided;
   if (known === undefined) {
-    table.insert(key, stream.key, finding, atMs);
+    table.insert(key, stream.key, decided, atMs);
     stream.findings += 1;
   } else {
-    table.update(key, finding, changedMs, known[1]);
+    table.update(key, decided, changedMs, known[1]);
     stream.digest = removeFromDigest(stream.digest, known[0]);
   }
   stream.digest = addToDigest(stream.digest, hash);
@@ -251,6 +264,7 @@ function put(work: Work, finding: PackedFinding, key: number, known: Known | Kno
       changedMs,
       name,
       detail,
+      waiver: waiver ?? null,
     });
 }
 
@@ -285,13 +299,6 @@ function noteConfiguration({ stream, activities, atMs }: Work, change: FindingCh
   activities.note({ kind: 'configuration', nodeId, nodeName, check, title, subjectKind, subjectId, subjectName, severity, previous, verdict }, atMs);
 }
 
-/** What a change of status code means to people; undefined where the finding neither was nor is open. */
-function actionOf(previous: number | undefined, statusCode: number): FindingAction | undefined {
-  const wasOpen = previous !== undefined && isOpenStatus(previous);
-  if (isOpenStatus(statusCode)) return wasOpen ? 'changed' : 'opened';
-  return wasOpen ? 'resolved' : undefined;
-}
-
 function remove(work: Work, id: string, cause?: ResolvedBecause): void {
   const { table, keys, stream, atMs, detector, receivedMs } = work;
   const names = splitFindingId(id);
@@ -303,9 +310,9 @@ function remove(work: Work, id: string, cause?: ResolvedBecause): void {
   keys.removed(key);
   stream.findings -= 1;
   stream.digest = removeFromDigest(stream.digest, stored.hash);
-  if (!isOpenStatus(stored.statusCode)) return;
+  if (!isActiveStatus(stored.statusCode)) return;
   const { check, subject } = names;
-  const { statusCode, firstSeenMs, changedMs, name, detail } = stored;
+  const { statusCode, firstSeenMs, changedMs, name, detail, waiver = null } = stored;
   const action = 'resolved';
   recordChange(work, {
     action,
@@ -319,5 +326,6 @@ function remove(work: Work, id: string, cause?: ResolvedBecause): void {
     changedMs,
     name,
     detail,
+    waiver,
   });
 }

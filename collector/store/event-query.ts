@@ -4,7 +4,7 @@ import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { toOutboxEvent } from './event-writer.ts';
 import { fromStatusCode } from './status-code.ts';
-import { findingUid, toAction, toSubject, uidNumber } from './row.ts';
+import { findingUid, toAction, toSubject, toWaiver, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange } from './store.ts';
 import type { OutboxEvent } from './stored-event.ts';
@@ -22,7 +22,7 @@ interface Row extends ContentRow {
 }
 
 const COLUMNS = `event.position, event.at AS atMs, event.action, event.check_id AS "check", event.subject,
-  event.status_code AS statusCode, event.previous, event.first_seen AS firstSeenMs, event.changed AS changedMs, event.name, event.detail,
+  event.status_code AS statusCode, event.previous, event.first_seen AS firstSeenMs, event.changed AS changedMs, event.name, event.detail, event.waiver,
   node.id AS nodeId, node.name AS nodeName`;
 
 /** A row as an array, in the order of COLUMNS. */
@@ -38,6 +38,7 @@ type Values = readonly [
   changedMs: number,
   name: string,
   detail: string,
+  waiver: string | null,
   nodeId: string,
   nodeName: string,
 ];
@@ -158,6 +159,7 @@ function toEntry(row: Row): HistoryEntry {
     subjectKind: subject.kind,
     subjectName: subject.name,
     ...fromStatusCode(row.statusCode),
+    ...(typeof row.waiver === 'string' && { waiver: toWaiver(row.waiver) }),
   };
 }
 
@@ -174,11 +176,25 @@ function toEvent(values: Values, storeId: string): OutboxEvent {
     changedMs,
     name,
     detail,
+    waiver,
     id,
     nodeName,
   ] = values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
-  const change = { action, cause, atMs, previous, check, subject, statusCode, firstSeenMs, changedMs, name, detail };
+  const change = {
+    action,
+    cause,
+    atMs,
+    previous,
+    check,
+    subject,
+    statusCode,
+    firstSeenMs,
+    changedMs,
+    name,
+    detail,
+    waiver,
+  };
   return toOutboxEvent(change, { id, name: nodeName }, storeId, position);
 }

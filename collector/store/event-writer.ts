@@ -28,7 +28,7 @@ export interface EventWriter {
 export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   const selectStore = db.prepare('SELECT id, position FROM store');
   const updateStore = db.prepare('UPDATE store SET position = ?');
-  const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const openTrend = prepareTrendWriter(db);
   return () => {
     const store = selectStore.get() as unknown as { readonly id: string; readonly position: number };
@@ -38,13 +38,14 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
       write: (node, change) => {
         const { action, cause, atMs, previous, check, subject, statusCode, firstSeenMs, changedMs, name, detail } =
           change;
+        const { waiver = null } = change;
         position += 1;
         trend.note(atMs, action, previous, statusCode);
         const finding = findingNumber(node.id, `${check}/${subject}`);
         const [number, before] = [actionNumber(action, cause), previous ?? null];
         // As in finding-table.ts.
         // prettier-ignore
-        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, detail);
+        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, detail, waiver);
         return position;
       },
       read: (node, change, at) => toOutboxEvent(change, node, store.id, at),

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { assertFilter, conditionsOf } from './finding-query.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT, SUBJECT_OF_FINDING } from './key-table.ts';
 import { toSubject } from './row.ts';
-import { fromStatusCode, statusCodesOf } from './status-code.ts';
+import { fromStatusCode, isWaivedStatus, statusCodesOf } from './status-code.ts';
 import type { FindingGroup, FindingGroupFilter } from './store.ts';
 
 interface Row {
@@ -43,7 +43,7 @@ export function prepareFindingGroups(db: DatabaseSync): (filter: FindingGroupFil
   return (filter) => {
     assertFilter(filter);
     const { key, columns, join } = GROUPINGS[filter.by];
-    const codes = statusCodesOf(filter.verdicts, filter.severities);
+    const codes = statusCodesOf(filter.verdicts, filter.severities, filter.waived);
     const conditions = conditionsOf(filter);
     const where = [`status_code IN (${codes.map(() => '?').join(', ')})`, ...conditions.map(({ sql }) => sql)];
     const worstFirst = SUMS.map((sum) => `${sum} DESC`).join(', ');
@@ -66,7 +66,7 @@ function toGroup({ check, nodeId, nodeName, subject, name, counts }: Row): Findi
   const byCode = JSON.parse(counts) as readonly number[];
   const statusCounts = CODES.map((code, index) => {
     const { verdict, severity } = fromStatusCode(code);
-    return { verdict, severity, count: byCode[index] ?? 0 };
+    return { verdict, severity, count: byCode[index] ?? 0, ...(isWaivedStatus(code) && { waived: true as const }) };
   });
   return {
     statusCounts: statusCounts.filter(({ count }) => count > 0),

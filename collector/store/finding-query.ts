@@ -4,7 +4,7 @@ import { searchWords } from '../../api/finding-list.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, JOIN_TEXTS, keyOfFinding, SUBJECT_OF_FINDING } from './key-table.ts';
-import { fromStatusCode, statusCodesOf } from './status-code.ts';
+import { fromStatusCode, isWaivedStatus, statusCodesOf } from './status-code.ts';
 import { detailParts, toStoredFinding } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { CountRow, FindingFilter, FindingPage, StoredFinding } from './store.ts';
@@ -48,7 +48,7 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
     const conditions = conditionsOf(filter);
     const found: Row[] = [];
     // Code by code: each is found through the index, and only the rows of one code have to be sorted.
-    for (const statusCode of statusCodesOf(filter.verdicts, filter.severities)) {
+    for (const statusCode of statusCodesOf(filter.verdicts, filter.severities, filter.waived)) {
       if (after !== undefined && statusCode < Number(after[0])) continue;
       const from = after !== undefined && statusCode === after[0] ? [afterKey(after.slice(1))] : [];
       const statement = selectByStatus(db, [...conditions, ...from]);
@@ -64,11 +64,11 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
 
 /**
  * The findings of one check on one node, by their keys and in the order of every page. What judges in the collector asks
- * this for each node again and again; by the index of status codes it would be 25 statements over all that the node has.
+ * this for each node again and again; by the index of status codes it would be 35 statements over all that the node has.
  */
 const SELECT_OF_CHECK = `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, check_name.id AS "check",
     subject.text AS subject, finding.status_code AS statusCode, finding.first_seen AS firstSeenMs,
-    finding.changed AS changedMs, finding.name, finding.detail
+    finding.changed AS changedMs, finding.name, finding.detail, finding.waiver
   FROM node CROSS JOIN check_name CROSS JOIN subject ON subject.node = node.key
   CROSS JOIN finding ON finding.key = ${keyOfFinding('subject.key', 'check_name.key')}
   WHERE node.id = ? AND check_name.id = ? ORDER BY finding.status_code, subject.text LIMIT ?`;
@@ -87,10 +87,10 @@ function oneCheckOfOneNode({
 
 /** How many match, where that is cheap: what one page holds, and what the index alone can tell. */
 function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { readonly total?: number } {
-  const { verdicts, severities, text, subject, cursor } = filter;
+  const { verdicts, severities, waived, text, subject, cursor } = filter;
   if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
   if (searchWords(text ?? '').length > 0 || subject !== undefined) return {};
-  const codes = statusCodesOf(verdicts, severities);
+  const codes = statusCodesOf(verdicts, severities, waived);
   const conditions = conditionsOf(filter);
   const where = [`status_code IN (${marks(codes)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
   const statement = db.prepare(`SELECT count(*) AS total FROM finding INDEXED BY finding_status WHERE ${where}`);
@@ -109,7 +109,7 @@ export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
     (select.all() as unknown as { nodeId: string; statusCode: number; count: number }[]).map(
       ({ nodeId, statusCode, count }) => {
         const { verdict, severity } = fromStatusCode(statusCode);
-        return { nodeId, verdict, severity, count };
+        return { nodeId, verdict, severity, count, ...(isWaivedStatus(statusCode) && { waived: true }) };
       },
     );
 }
@@ -130,7 +130,7 @@ function selectByStatus(db: DatabaseSync, conditions: readonly Condition[]): Sta
     `SELECT node.key AS nodeKey, node.id AS nodeId, node.name AS nodeName, found.*
      FROM (
        SELECT finding.node AS owner, check_name.id AS "check", subject.text AS subject, status_code AS statusCode,
-         first_seen AS firstSeenMs, changed AS changedMs, name, detail
+         first_seen AS firstSeenMs, changed AS changedMs, name, detail, waiver
        FROM finding INDEXED BY finding_status ${JOIN_TEXTS}
        WHERE status_code = ?${where} ORDER BY check_name.id, subject.text, finding.node LIMIT ?
      ) AS found

@@ -34,14 +34,14 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
   );
   const selectKnown = db.prepare('SELECT hash, status_code, first_seen FROM finding WHERE key = ?');
   const select = db.prepare(
-    `SELECT status_code AS statusCode, hash, first_seen AS firstSeenMs, changed AS changedMs, name, detail
+    `SELECT status_code AS statusCode, hash, first_seen AS firstSeenMs, changed AS changedMs, name, detail, waiver
      FROM finding WHERE key = ?`,
   );
-  const insert = db.prepare('INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare('INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
   // Two statements, because naming an indexed column costs a write to the index even where its value stays.
   const updateContent = db.prepare('UPDATE finding SET hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?');
   const updateAll = db.prepare(
-    'UPDATE finding SET status_code = ?, hash = ?, changed = ?, name = ?, detail = ? WHERE key = ?',
+    'UPDATE finding SET status_code = ?, hash = ?, changed = ?, name = ?, detail = ?, waiver = ? WHERE key = ?',
   );
   const remove = db.prepare('DELETE FROM finding WHERE key = ?');
   // What writes is called with `get`, which answers nothing: `run` makes an object each time.
@@ -57,12 +57,13 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
       return all;
     },
     read: (key) => select.get(key) as unknown as FindingRow | undefined,
-    insert: (key, node, { statusCode, hash, name, detail }, atMs) => {
-      insert.get(key, node, statusCode, hash, atMs, atMs, name, detail);
+    insert: (key, node, { statusCode, hash, name, detail, waiver = null }, atMs) => {
+      insert.get(key, node, statusCode, hash, atMs, atMs, name, detail, waiver);
     },
-    update: (key, { statusCode, hash, name, detail }, changedMs, previous) => {
-      if (statusCode === previous) updateContent.get(hash, changedMs, name, detail, key);
-      else updateAll.get(statusCode, hash, changedMs, name, detail, key);
+    update: (key, { statusCode, hash, name, detail, waiver = null }, changedMs, previous) => {
+      // Without a waiver the code says that there was none before either.
+      if (statusCode === previous && waiver === null) updateContent.get(hash, changedMs, name, detail, key);
+      else updateAll.get(statusCode, hash, changedMs, name, detail, waiver, key);
     },
     remove: (key) => {
       remove.get(key);

@@ -119,6 +119,8 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
     store: {
       commit: healing((store) => store.commit),
       putCollectorFindings: healing((store) => store.putCollectorFindings),
+      reviewWaivers: healing((store) => store.reviewWaivers),
+      waivedCounts: healing((store) => store.waivedCounts),
       replicationState: healing((store) => store.replicationState),
       putNodes: healing((store) => store.putNodes),
       nodes: healing((store) => store.nodes),

@@ -5,7 +5,7 @@ import { prepareEventWriter } from './event-writer.ts';
 import type { FindingChange } from './event-writer.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
-import { isOpenStatus, statusCodesOf } from './status-code.ts';
+import { isActiveStatus, statusCodesOf } from './status-code.ts';
 import type { ContentRow } from './row.ts';
 import type { RemovedNode } from './store.ts';
 import type { OutboxEvent } from './stored-event.ts';
@@ -24,8 +24,8 @@ export interface NodeRemovalStatement {
   readonly prune: () => void;
 }
 
-/** The status codes of open findings are the lowest. */
-const OPEN_CODES = statusCodesOf().filter(isOpenStatus).length;
+/** Status codes of findings that are open or waived. */
+const ACTIVE_CODES = statusCodesOf().filter(isActiveStatus).join(', ');
 
 /** Of the row only what history shows stays. */
 const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduced = 0, agent_version = '',
@@ -45,9 +45,9 @@ export function prepareRemoveNode(
   const selectIntroduced = db.prepare('SELECT introduced, agent_version AS version FROM node WHERE key = ?');
   const selectOpen = db.prepare(
     `SELECT check_name.id AS "check", subject.text AS subject, finding.status_code AS statusCode,
-       finding.first_seen AS firstSeenMs, finding.changed AS changedMs, finding.name, finding.detail
+       finding.first_seen AS firstSeenMs, finding.changed AS changedMs, finding.name, finding.detail, finding.waiver
      FROM subject CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} CROSS JOIN check_name ON check_name.key = ${CHECK_OF_FINDING}
-     WHERE subject.node = ? AND finding.status_code < ${String(OPEN_CODES)} ORDER BY finding.status_code, finding.key`,
+     WHERE subject.node = ? AND finding.status_code IN (${ACTIVE_CODES}) ORDER BY finding.status_code, finding.key`,
   );
   const removeFindings = db.prepare(
     `DELETE FROM finding WHERE key IN (

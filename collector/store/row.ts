@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { FindingWaiver } from '../../policy/waiver.ts';
 import { hashOfContent } from '../../posture/digest.ts';
 import { findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
@@ -31,6 +32,8 @@ export interface ContentRow {
   readonly changedMs: number;
   readonly name: string;
   readonly detail: string;
+  /** JSON of the waiver that accepts the finding; null or absent: none does. */
+  readonly waiver?: string | null;
 }
 
 /** The node that a row belongs to. */
@@ -159,7 +162,22 @@ export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding 
     firstSeenMs: row.firstSeenMs,
     changedMs: row.changedMs,
   };
+  const { waiver } = row;
+  if (waiver !== null && waiver !== undefined)
+    return { ...finding, waiver: toWaiver(waiver), ...(reason === undefined ? {} : { reason }) };
   return reason === undefined ? finding : { ...finding, reason };
+}
+
+/** The waiver in a row. Throws StoreError `damaged` on a text that nobody wrote. */
+export function toWaiver(text: string): FindingWaiver {
+  try {
+    const { name, owner, reason, expires } = JSON.parse(text) as FindingWaiver;
+    if ([name, owner, reason, expires].every((part) => typeof part === 'string'))
+      return { name, owner, reason, expires };
+  } catch {
+    // As any other text.
+  }
+  throw new StoreError('damaged', 'a row of the store does not hold what was written to it');
 }
 
 /** The subject of a row. Throws StoreError `damaged` on a kind that nobody wrote. */

@@ -12,7 +12,7 @@ const APPLICATION_ID = 0x504c494d;
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
- * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -331,6 +331,10 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     suppressed INTEGER NOT NULL,
     PRIMARY KEY (node, rule)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE finding ADD COLUMN waiver TEXT;
+  ALTER TABLE event ADD COLUMN waiver TEXT;
   `,
 ]);
 

@@ -29,6 +29,8 @@ import { prepareVerify } from './verify.ts';
 import { imageStore, prepareImages } from './sqlite-images.ts';
 import type { Guarded } from './sqlite-images.ts';
 import { prepareVulnerabilityEvents } from './vulnerability-events.ts';
+import { NO_WAIVERS, prepareWaivedFindings } from './waived-findings.ts';
+import type { FindingWaivers } from './waived-findings.ts';
 
 /** How to open a store on SQLite. */
 export interface SqliteStoreOptions {
@@ -40,6 +42,8 @@ export interface SqliteStoreOptions {
   readonly maxBytes?: number;
   /** Kinds of activities that sinks want; others are not written. Default: none. */
   readonly activities?: ReadonlySet<ActivityKind>;
+  /** What accepts findings; default: nothing. */
+  readonly waivers?: FindingWaivers;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -50,7 +54,7 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
-  const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options.activities ?? new Set());
+  const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options);
 
   const readOutbox = (position: number, limit: number, sink: string | undefined): readonly StoredEvent[] => {
     const changes = statements.outbox(position, limit);
@@ -84,6 +88,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       guarded('store findings of the collector', () =>
         transaction(db, () => commits.applyOwn(changes), commits.rollback),
       ),
+    reviewWaivers: (terms) => guarded('review waivers', () => transaction(db, () => statements.waived.review(terms))),
+    waivedCounts: () => guarded('count waived findings', statements.waived.counts),
     replicationState: (nodeId) => guarded('read the state of a node', () => toState(streams.find(nodeId))),
     putNodes: (rows) =>
       guarded('write nodes', () =>
@@ -177,15 +183,20 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 }
 
 /** All statements. Throws StoreError `damaged` where the tables of the file are not ours any more. */
-function prepareAll(db: DatabaseSync, recorded: ReadonlySet<ActivityKind>) {
+function prepareAll(
+  db: DatabaseSync,
+  { activities: recorded = new Set(), waivers = NO_WAIVERS }: Pick<SqliteStoreOptions, 'activities' | 'waivers'>,
+) {
   try {
     const cursors = prepareCursorTable(db);
     const activities = prepareActivityTable(db, recorded);
     const detections = prepareDetectionTable(db);
     const detector = prepareDetector(db, detections);
+    const waived = prepareWaivedFindings(db, waivers);
     return {
       activities,
-      commits: prepareCommits(db, activities, detector),
+      commits: prepareCommits(db, activities, { detector, waived }),
+      waived,
       detections,
       detector,
       streams: prepareReplicationTable(db),

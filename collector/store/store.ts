@@ -1,5 +1,6 @@
 import type { Finding, Subject, SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
+import type { FindingWaiver } from '../../policy/waiver.ts';
 import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { ActivityKind } from '../event/activity.ts';
@@ -33,6 +34,13 @@ export interface Store {
    * stored for a node that was never seen or was removed. The answer has one entry a change.
    */
   readonly putCollectorFindings: (changes: readonly CollectorFindings[]) => Promise<readonly StoredChange[]>;
+  /**
+   * Decides again which findings waivers accept, in one transaction: at most `limit` findings after `after`. `next`: where
+   * it continues; undefined: nothing is left.
+   */
+  readonly reviewWaivers: (terms: WaiverReview) => Promise<ReviewedWaivers>;
+  /** How many findings each waiver accepts, by its name. */
+  readonly waivedCounts: () => Promise<ReadonlyMap<string, number>>;
   /** What is known of one node's session state; undefined for a node that was never seen. */
   readonly replicationState: (nodeId: string) => Promise<ReplicationState | undefined>;
   /** Stores what is known of these nodes, in one transaction. */
@@ -148,6 +156,26 @@ export interface CollectorFindings {
   readonly atMs: number;
 }
 
+/** Which findings a review of waivers decides about. */
+export interface WaiverReview {
+  readonly after?: ReviewPlace;
+  readonly limit: number;
+  readonly atMs: number;
+}
+
+/** A finding in the order of a review. */
+export interface ReviewPlace {
+  readonly statusCode: number;
+  readonly node: number;
+  readonly key: number;
+}
+
+/** See `Store.reviewWaivers`. */
+export interface ReviewedWaivers {
+  readonly change: StoredChange;
+  readonly next: ReviewPlace | undefined;
+}
+
 /** `events`, `newest` and `count` as in an applied {@link CommitResult}. */
 export interface StoredChange {
   readonly events: readonly OutboxEvent[];
@@ -171,6 +199,8 @@ export interface PackedFinding {
   readonly hash: number;
   /** The rest of it, see row.ts. */
   readonly detail: string;
+  /** JSON of the waiver that accepts it, see waived-findings.ts; absent where it comes in. */
+  readonly waiver?: string;
 }
 
 /**
@@ -249,6 +279,8 @@ export interface StoredFinding extends Finding {
   readonly firstSeenMs: number;
   /** When its content last changed. */
   readonly changedMs: number;
+  /** The waiver that accepts it; undefined: none does. */
+  readonly waiver?: FindingWaiver;
 }
 
 /** Which findings. Lists are alternatives, fields are combined; an absent field matches all. */
@@ -257,6 +289,8 @@ export interface FindingFilter {
   readonly checks?: readonly string[];
   readonly verdicts?: readonly Verdict[];
   readonly severities?: readonly Severity[];
+  /** Only findings that a waiver accepts, or only the others. */
+  readonly waived?: boolean;
   readonly subjectKinds?: readonly SubjectKind[];
   /** Subject id or name, exactly. */
   readonly subject?: string;
@@ -279,10 +313,11 @@ export interface FindingPage {
   readonly total?: number;
 }
 
-/** How many findings have a verdict and a severity. */
+/** How many findings have a verdict and a severity. Those that a waiver accepts have a count of their own. */
 export interface StatusCount {
   readonly verdict: Verdict;
   readonly severity: Severity;
+  readonly waived?: true;
   readonly count: number;
 }
 
@@ -389,6 +424,8 @@ export interface HistoryEntry {
   readonly subjectName: string;
   readonly verdict: Verdict;
   readonly severity: Severity;
+  /** The waiver that accepted it then; undefined: none. */
+  readonly waiver?: FindingWaiver;
 }
 
 /** Counts over time. */

@@ -23,8 +23,10 @@ const COLUMNS = Object.freeze([...SEVERITIES, 'unknown']);
 
 /** By status code; a code beyond the end is not counted. */
 const COLUMN_OF_CODE: readonly number[] = Object.freeze([
-  ...statusCodesOf(['fail']).map((statusCode) => SEVERITIES.indexOf(fromStatusCode(statusCode).severity)),
-  ...statusCodesOf(['unknown']).map(() => SEVERITIES.length),
+  ...statusCodesOf(['fail'], undefined, false).map((statusCode) =>
+    SEVERITIES.indexOf(fromStatusCode(statusCode).severity),
+  ),
+  ...statusCodesOf(['unknown'], undefined, false).map(() => SEVERITIES.length),
 ]);
 
 type Counts = number[];
@@ -112,7 +114,7 @@ export function prepareTrendPrune(db: DatabaseSync): (beforeMs: number) => boole
   };
 }
 
-/** The column that counts a status code; undefined for what passes, does not apply, or is for a person to judge. */
+/** The column that counts a status code; undefined for what passes, is waived, does not apply, or is for a person to judge. */
 function columnOf(statusCode: number | undefined): number | undefined {
   return statusCode === undefined ? undefined : COLUMN_OF_CODE[statusCode];
 }

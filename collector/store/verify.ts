@@ -3,8 +3,8 @@ import { COLLECTOR_CHECK_IDS } from '../../posture/check/registry.ts';
 import { transaction } from './connection.ts';
 import { StoreError } from './error.ts';
 import { CHECK_OF_FINDING, FINDINGS_OF_SUBJECT } from './key-table.ts';
-import { fromStatusCode, statusCodesOf } from './status-code.ts';
-import { detailParts, hashOf, toSubject } from './row.ts';
+import { fromStatusCode, isWaivedStatus, reportedStatus, statusCodesOf } from './status-code.ts';
+import { detailParts, hashOf, toSubject, toWaiver } from './row.ts';
 import type { Verification } from './store.ts';
 
 /** Subjects that are read at a time: some thousand findings, about 10 ms; commits get their turn in between. */
@@ -21,6 +21,7 @@ interface Row {
   readonly hash: number;
   readonly name: string;
   readonly detail: string;
+  readonly waiver: string | null;
 }
 
 /** What the rows that a node reported add up to; `all` also counts those of the collector. Sums of halves: a sum of hashes of 53 bits would not fit 64. */
@@ -46,7 +47,7 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
   // By the bytes of the text: damaged ones are no UTF-8, and would not come back as they are.
   const selectPage = db.prepare(
     `SELECT finding.key, finding.node, check_name.id AS "check", subject.text AS subject, entry.text AS indexed,
-       status_code AS statusCode, iif(hash BETWEEN 0 AND ${String(Number.MAX_SAFE_INTEGER)}, hash, -1) AS hash, name, detail
+       status_code AS statusCode, iif(hash BETWEEN 0 AND ${String(Number.MAX_SAFE_INTEGER)}, hash, -1) AS hash, name, detail, waiver
      FROM (SELECT key, text FROM subject WHERE node = ?1 AND text > CAST(?2 AS TEXT) ORDER BY text LIMIT ?3) AS entry
      CROSS JOIN subject ON subject.key = entry.key CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT}
      LEFT JOIN check_name ON check_name.key = ${CHECK_OF_FINDING}`,
@@ -65,7 +66,7 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
   const countIndexed = db.prepare(
     `SELECT count(*) AS count FROM finding INDEXED BY finding_status WHERE status_code IN (${codes}) AND node = ?`,
   );
-  const mark = db.prepare('UPDATE finding SET hash = ?, status_code = ?, detail = ? WHERE key = ?');
+  const mark = db.prepare('UPDATE finding SET hash = ?, status_code = ?, detail = ?, waiver = NULL WHERE key = ?');
   const reset = db.prepare(`UPDATE node SET epoch = '', sequence = 0, digest = ?, findings = ? WHERE key = ?`);
   const sumsOf = (node: number): Sums => selectSums.get(node) as unknown as Sums;
 
@@ -108,9 +109,11 @@ export function prepareVerify(db: DatabaseSync): (nodeId: string) => Promise<Ver
 }
 
 /** Does a row hold what its hash was made of? */
-function isSound({ check, subject, statusCode, hash, name, detail }: Row): boolean {
+function isSound({ check, subject, statusCode, hash, name, detail, waiver }: Row): boolean {
   if (check === null) return false;
   try {
+    if (isWaivedStatus(statusCode) !== (waiver !== null)) return false;
+    if (waiver !== null) toWaiver(waiver);
     const [title = ''] = detailParts(detail);
     const id = `${check}/${subject}`;
     return hashOf({ id, title, ...fromStatusCode(statusCode), subject: toSubject({ subject, name }) }, detail) === hash;
@@ -119,9 +122,11 @@ function isSound({ check, subject, statusCode, hash, name, detail }: Row): boole
   }
 }
 
-/** Until its node sends it again, a damaged row must be readable. */
+/** Until its node sends it again, a damaged row must be readable. A waiver that may be damaged accepts nothing. */
 function soundStatusCode(statusCode: number): number {
-  return statusCodesOf().includes(statusCode) ? statusCode : Math.max(...statusCodesOf());
+  const reported = reportedStatus(statusCode);
+  const known = statusCodesOf(undefined, undefined, false);
+  return known.includes(reported) ? reported : Math.max(...known);
 }
 
 function soundDetail(detail: string, subject: string): string {

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { FINDING_STATES } from '../../api/finding.ts';
 import type { GroupBy } from '../../api/finding.ts';
 import { VERDICTS } from '../../posture/verdict.ts';
 import { isUnfiltered, NO_FILTER } from '../filter.ts';
@@ -21,7 +22,8 @@ export function FilterBar({
   readonly group: GroupBy | undefined;
 }): JSX.Element {
   const apply = (change: Partial<FindingFilter>): void => replaceHash(findingsHash({ ...filter, ...change }, group));
-  const active = filter.severities.length + filter.verdicts.length + filter.checks.length + filter.nodes.length;
+  const { severities, verdicts, checks, nodes, state } = filter;
+  const active = severities.length + verdicts.length + checks.length + nodes.length + (state === '' ? 0 : 1);
   const isOneSubject = filter.subject !== '' || filter.kinds.length > 0;
   return (
     <div class="filters" role="search" aria-label="Findings">
@@ -46,6 +48,14 @@ export function FilterBar({
                 <VerdictMark verdict={verdict} /> {VERDICT_LABELS[verdict]}
               </>
             )}
+          </Choices>
+          <Choices
+            legend="Waivers"
+            words={FINDING_STATES}
+            chosen={filter.state === '' ? [] : [filter.state]}
+            onChosen={(states) => apply({ state: states.find((state) => state !== filter.state) ?? '' })}
+          >
+            {(state) => (state === 'open' ? 'not waived' : 'waived')}
           </Choices>
           <NodeSelect nodeId={filter.nodes[0] ?? ''} onSelect={(id) => apply({ nodes: id === '' ? [] : [id] })} />
           {isOneSubject ? (

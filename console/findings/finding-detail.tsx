@@ -8,7 +8,7 @@ import { LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText, UntrustedCode } from '../part/untrusted-text.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { Ago, Moment } from '../part/time-text.tsx';
-import { VerdictTag } from '../part/verdict-tag.tsx';
+import { VerdictTag, WaivedTag } from '../part/verdict-tag.tsx';
 import { checkHash, findingHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { SUBJECT_LABELS, VERDICT_MEANINGS } from '../../api/labels.ts';
@@ -17,7 +17,7 @@ import { FindingHistory } from './finding-history.tsx';
 /** All that is known of one finding: what was seen, since when, why it matters, and what to do. */
 export function FindingDetail({ finding }: { readonly finding: FleetFinding }): JSX.Element {
   const { api } = useServices();
-  const { check, title, verdict, severity, subject, nodeId, nodeName, evidence, reason } = finding;
+  const { check, title, verdict, severity, subject, nodeId, nodeName, evidence, reason, waiver } = finding;
   const text = useLoad(`check ${check}`, (signal) =>
     api.get(`/v1/checks/${encodeURIComponent(check)}`, checkSchema, signal),
   );
@@ -27,6 +27,7 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
       <p class="detail-tags">
         <VerdictTag verdict={verdict} />
         <SeverityTag severity={severity} />
+        {waiver === null ? null : <WaivedTag />}
         <span class="muted">{VERDICT_MEANINGS[verdict]}</span>
       </p>
       <dl class="facts">
@@ -65,6 +66,15 @@ export function FindingDetail({ finding }: { readonly finding: FleetFinding }): 
       {reason === null ? null : (
         <p class="reason">
           <strong>Reason:</strong> <UntrustedText text={reason} />
+        </p>
+      )}
+      {waiver === null ? null : (
+        <p class="reason">
+          <strong>
+            Waived by <UntrustedText text={waiver.name} /> until {waiver.expires}
+          </strong>{' '}
+          (<UntrustedText text={waiver.owner} />
+          ): <UntrustedText text={waiver.reason} />
         </p>
       )}
       <h3>Evidence</h3>

@@ -6,7 +6,7 @@ import { SeverityTag } from '../part/severity-tag.tsx';
 import { Moment } from '../part/time-text.tsx';
 import { VerdictTag } from '../part/verdict-tag.tsx';
 import { useServices } from '../services.ts';
-import { ACTION_LABELS } from '../../api/labels.ts';
+import { changeLabel } from '../../api/labels.ts';
 
 const SHOWN = 20;
 
@@ -22,9 +22,9 @@ export function FindingHistory({ uid, changedMs }: { readonly uid: string; reado
   if (value.entries.length === 0) return <p class="muted">No changes of this finding within the retention period.</p>;
   return (
     <ol class="history">
-      {value.entries.map(({ position, atMs, action, verdict, severity }) => (
+      {value.entries.map(({ position, atMs, action, verdict, severity, waiver }) => (
         <li key={position}>
-          <Moment atMs={atMs} /> <strong>{ACTION_LABELS[action]}</strong> <VerdictTag verdict={verdict} />{' '}
+          <Moment atMs={atMs} /> <strong>{changeLabel({ action, waiver })}</strong> <VerdictTag verdict={verdict} />{' '}
           {verdict === 'fail' ? <SeverityTag severity={severity} /> : null}
         </li>
       ))}

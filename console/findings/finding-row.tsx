@@ -3,7 +3,7 @@ import type { FleetFinding } from '../../api/finding.ts';
 import type { FindingFilter } from '../filter.ts';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { Ago } from '../part/time-text.tsx';
-import { FindingTag } from '../part/verdict-tag.tsx';
+import { FindingTag, WaivedTag } from '../part/verdict-tag.tsx';
 import { findingHash } from '../route.ts';
 import { SUBJECT_LABELS } from '../../api/labels.ts';
 
@@ -23,7 +23,7 @@ export function FindingRow({
   readonly isOpen: boolean;
   readonly onFocus: () => void;
 }): JSX.Element {
-  const { verdict, severity, title, check, subject, nodeName, changedMs } = finding;
+  const { verdict, severity, title, check, subject, nodeName, changedMs, waiver } = finding;
   // In a list of one check its title says nothing: the subject does.
   const isOneCheck = filter.checks.length === 1;
   return (
@@ -36,7 +36,7 @@ export function FindingRow({
       onFocus={onFocus}
     >
       <span class="row-tag">
-        <FindingTag verdict={verdict} severity={severity} />
+        {waiver === null ? <FindingTag verdict={verdict} severity={severity} /> : <WaivedTag />}
       </span>
       <span class="row-title">{isOneCheck ? <UntrustedText text={subject.name} /> : title}</span>
       <span class="row-where">

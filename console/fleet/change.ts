@@ -1,4 +1,4 @@
-import type { FindingEvent, HistoryEntry } from '../../api/finding.ts';
+import type { FindingEvent, FleetFinding, HistoryEntry } from '../../api/finding.ts';
 import type { NodeState } from '../../api/node.ts';
 import type { SubjectKind } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
@@ -23,6 +23,8 @@ export type Change =
       readonly uid: string;
       /** Id of the finding on its node; undefined where only the history is known. */
       readonly findingId: string | undefined;
+      /** What accepts it after the change; null: nothing. */
+      readonly waiver: FleetFinding['waiver'];
     }
   | {
       readonly type: 'node';
@@ -35,7 +37,7 @@ export type Change =
 
 /** A change of a finding. */
 export function changeOfEvent({ position, atMs, action, finding }: FindingEvent): Change {
-  const { uid, id, verdict, severity, check, subject, nodeId, nodeName } = finding;
+  const { uid, id, verdict, severity, check, subject, nodeId, nodeName, waiver } = finding;
   return {
     type: 'finding',
     key: `finding ${String(position)}`,
@@ -50,12 +52,14 @@ export function changeOfEvent({ position, atMs, action, finding }: FindingEvent)
     nodeName,
     uid,
     findingId: id,
+    waiver,
   };
 }
 
 /** An entry of the history, whose position is that of the event. */
 export function changeOfHistory(entry: HistoryEntry, nodeName: string): Change {
   const { position, atMs, action, verdict, severity, check, subjectKind, subjectName, nodeId, findingUid } = entry;
+  const { waiver } = entry;
   return {
     type: 'finding',
     key: `finding ${String(position)}`,
@@ -70,6 +74,7 @@ export function changeOfHistory(entry: HistoryEntry, nodeName: string): Change {
     nodeName,
     uid: findingUid,
     findingId: undefined,
+    waiver,
   };
 }
 

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import type { Change } from '../fleet/change.ts';
 import { groupChanges } from '../fleet/change-groups.ts';
 import type { ChangeGroup, FindingChange } from '../fleet/change-groups.ts';
-import { ACTION_LABELS, SUBJECT_LABELS } from '../../api/labels.ts';
+import { changeLabel, SUBJECT_LABELS } from '../../api/labels.ts';
 import { Ago } from '../part/time-text.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { FindingTag, VerdictMark } from '../part/verdict-tag.tsx';
@@ -58,14 +58,14 @@ function toneOf(entry: Change | ChangeGroup): string {
 }
 
 function Finding({ change }: { readonly change: FindingChange }): JSX.Element {
-  const { action, check, subjectName, nodeName, nodeId, uid, findingId, atMs } = change;
+  const { check, subjectName, nodeName, nodeId, uid, findingId, atMs } = change;
   const href =
     findingId === undefined ? `#/findings/${encodeURIComponent(uid)}` : findingHash({ uid, nodeId, id: findingId });
   return (
     <a class="change-line" href={href}>
       <span class="change-head">
         <Tag change={change} />
-        <strong>{ACTION_LABELS[action]}</strong>
+        <strong>{changeLabel(change)}</strong>
         <Ago atMs={atMs} />
       </span>
       <span class="change-what">{check}</span>

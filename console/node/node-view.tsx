@@ -74,6 +74,9 @@ export function NodeView({ nodeId }: { readonly nodeId: string }): JSX.Element {
 }
 
 function NodeFindings({ nodeId }: { readonly nodeId: string }): JSX.Element {
-  const filter = useMemo(() => ({ ...NO_FILTER, nodes: [nodeId], verdicts: ['fail' as const] }), [nodeId]);
+  const filter = useMemo(
+    () => ({ ...NO_FILTER, nodes: [nodeId], verdicts: ['fail' as const], state: 'open' as const }),
+    [nodeId],
+  );
   return <FindingsCard title="Failures on this node" filter={filter} />;
 }

@@ -20,7 +20,7 @@ export function Totals({ counts }: { readonly counts: Counts }): JSX.Element {
           <li key={severity}>
             <a
               class={`tile sev-${severity} ${counts.failures[severity] === 0 ? 'tile-zero' : ''}`}
-              href={findingsHash({ verdicts: ['fail'], severities: [severity] })}
+              href={findingsHash({ verdicts: ['fail'], state: 'open', severities: [severity] })}
             >
               <span class="tile-count">{count(counts.failures[severity])}</span>
               <span class="tile-word">
@@ -34,12 +34,19 @@ export function Totals({ counts }: { readonly counts: Counts }): JSX.Element {
       <ul class="verdicts">
         {OTHER_VERDICTS.map((verdict) => (
           <li key={verdict}>
-            <a href={findingsHash({ verdicts: [verdict] })} title={VERDICT_MEANINGS[verdict]}>
+            <a href={findingsHash({ verdicts: [verdict], state: 'open' })} title={VERDICT_MEANINGS[verdict]}>
               <VerdictMark verdict={verdict} /> <strong>{count(counts.verdicts[verdict])}</strong>{' '}
               {VERDICT_LABELS[verdict]}
             </a>
           </li>
         ))}
+        {counts.waived === 0 ? null : (
+          <li>
+            <a href={findingsHash({ state: 'waived' })} title="A waiver accepts them.">
+              <strong>{count(counts.waived)}</strong> waived
+            </a>
+          </li>
+        )}
       </ul>
     </section>
   );

@@ -23,7 +23,7 @@ const RELOAD_EVERY_MS = 4000;
 export function WorstCard(): JSX.Element {
   const { api } = useServices();
   const loaded = useLoad('worst', (signal) =>
-    api.get(`/v1/findings?verdict=fail&limit=${String(READ)}`, findingPage, signal),
+    api.get(`/v1/findings?verdict=fail&state=open&limit=${String(READ)}`, findingPage, signal),
   );
   useReloadOn(({ type }) => type === 'finding', loaded.reload, RELOAD_EVERY_MS);
   const { value, problem } = loaded;

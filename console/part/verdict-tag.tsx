@@ -39,3 +39,8 @@ export function FindingTag(finding: { readonly verdict: Verdict; readonly severi
     <VerdictTag verdict={finding.verdict} />
   );
 }
+
+/** A waiver accepts the finding. */
+export function WaivedTag(): JSX.Element {
+  return <span class="tag tag-ver ver-notApplicable">waived</span>;
+}

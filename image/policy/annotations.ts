@@ -1,4 +1,6 @@
 import { basename } from 'node:path';
+import { parseWaiver } from '../../policy/waiver.ts';
+import type { Waiver } from '../../policy/waiver.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import { applyVex, parseVex } from '../../vulnerability/vex.ts';
@@ -36,20 +38,47 @@ export function parseVexText(
   return parseVex(parseJson(text), source);
 }
 
-/** What a file with waivers (YAML or JSON) says; as {@link parseVexText}. */
-export function parseWaiverText(
-  text: string,
-  source: string,
-): ReadAnnotations<{ readonly waivers: readonly VulnerabilityWaiver[] }> {
+/** What a file says that waives something. */
+export interface WaiverFile {
+  /** Of vulnerabilities. */
+  readonly waivers: readonly VulnerabilityWaiver[];
+  /** Of findings: the documents of kind Waiver. */
+  readonly findingWaivers: readonly Waiver[];
+}
+
+/** What a file with waivers (YAML or JSON) says; as {@link parseVexText}. With `nowMs` an end too far away is refused. */
+export function parseWaiverText(text: string, source: string, nowMs?: number): ReadAnnotations<WaiverFile> {
   const yaml = parseYamlDocuments(text);
   if (!yaml.ok) return { ok: false, problem: yaml.reason };
   const waivers: VulnerabilityWaiver[] = [];
-  for (const document of yaml.documents) {
+  const findingWaivers: Waiver[] = [];
+  for (const [index, document] of yaml.documents.entries()) {
+    if (isWaiverDocument(document)) {
+      const parsed = parseWaiver(document, nowMs);
+      if (!parsed.ok)
+        return {
+          ok: false,
+          problem: `line ${String(yaml.lineOf(index, fieldsOf(parsed.problem)))}: ${parsed.problem}`,
+        };
+      findingWaivers.push(parsed.value);
+      continue;
+    }
     const parsed = parseWaivers(document, source);
     if (!parsed.ok) return parsed;
     waivers.push(...parsed.waivers);
   }
-  return { ok: true, waivers };
+  return { ok: true, waivers, findingWaivers };
+}
+
+/** Has it the fields of every document with a kind? A list of waivers of vulnerabilities has none of them. */
+function isWaiverDocument(document: unknown): boolean {
+  return typeof document === 'object' && document !== null && ('kind' in document || 'apiVersion' in document);
+}
+
+/** The fields that a problem begins with: `spec`, `controls`, 0, `control`. */
+export function fieldsOf(problem: string): readonly (string | number)[] {
+  const [path = ''] = /^[A-Za-z0-9.[\]-]+(?=:)/.exec(problem) ?? [];
+  return [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([word, index]) => (index === undefined ? word : Number(index)));
 }
 
 async function readParsed<T>(
@@ -78,7 +107,7 @@ export async function loadAnnotations(files: {
     notes.push(...read.ignored.map((ignored) => `${path}: ${ignored}`));
   }
   for (const path of new Set(files.waivers)) {
-    const read = await readParsed(path, MAX_WAIVER_BYTES, parseWaiverText);
+    const read = await readParsed(path, MAX_WAIVER_BYTES, (text, source) => parseWaiverText(text, source));
     if (!read.ok) return read;
     waivers.push(...read.waivers);
   }

@@ -31,7 +31,7 @@ export const IMAGE_SETTINGS = {
     kind: paths(),
     default: '',
     description:
-      'Waivers of vulnerabilities of the fleet, which also count for every image policy: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change.',
+      'Waivers of findings (documents of kind `Waiver`) and of vulnerabilities of the fleet, which also count for every image policy: files, or directories whose `*.yaml`, `*.yml` and `*.json` are read. Read again when they change; a file that every user can write is refused.',
     programs: COLLECTOR,
   },
   'vulndb-source': {

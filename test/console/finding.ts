@@ -17,6 +17,7 @@ export function shown(over: Partial<FleetFinding> = {}): FleetFinding {
     subject,
     evidence: [{ source: '/etc/ssh/sshd_config:3', seen: 'PermitRootLogin yes', expected: 'no' }],
     reason: null,
+    waiver: null,
     controls: [],
     firstSeenMs: 1000,
     changedMs: 1000,
@@ -60,6 +61,7 @@ export function fleetNode(over: Partial<FleetNode> = {}): FleetNode {
     counts: {
       verdicts: { fail: 0, unknown: 0, manual: 0, pass: 0, notApplicable: 0 },
       failures: { critical: 0, high: 0, medium: 0, low: 0, info: 0 },
+      waived: 0,
     },
     ...over,
   };

@@ -16,6 +16,7 @@ import {
   readSignInCode,
 } from '../../console/route.ts';
 import { TREND_RANGES, zoomRange } from '../../console/fleet/trend.ts';
+import { FINDING_STATES } from '../../api/finding.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { shown } from './finding.ts';
@@ -117,6 +118,7 @@ void t.test('what is written is read back, whatever it holds', async (t) => {
     {
       severities: fc.subarray([...SEVERITIES]),
       verdicts: fc.subarray([...VERDICTS]),
+      state: fc.constantFrom('' as const, ...FINDING_STATES),
       checks: words,
       nodes: words,
       kinds: fc.subarray([...SUBJECT_KINDS]),
@@ -176,6 +178,8 @@ void t.test('a filter matches what the API would list', async (t) => {
     [{ kinds: ['daemon'], subject: 'sshd' }, true],
     [{ kinds: ['container'] }, false],
     [{ subject: 'ssh' }, false],
+    [{ state: 'open' }, true],
+    [{ state: 'waived' }, false],
   ];
   for (const [filter, expected] of cases)
     t.equal(matches({ ...NO_FILTER, ...filter }, finding), expected, JSON.stringify(filter));

@@ -1,5 +1,12 @@
 import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
-import { findingGroups, findingPage, GROUP_BY, historyPage, subjectKind } from '../../../api/finding.ts';
+import {
+  FINDING_STATES,
+  findingGroups,
+  findingPage,
+  GROUP_BY,
+  historyPage,
+  subjectKind,
+} from '../../../api/finding.ts';
 import { severity, verdict } from '../../../api/part.ts';
 import * as s from '../../../posture/schema.ts';
 import type { FindingFilter, HistoryFilter } from '../../store/store.ts';
@@ -30,6 +37,7 @@ const filterFields = {
   control: severalWords('number of a control of `benchmark`'),
   verdict: repeated(verdict, '', 5),
   severity: repeated(severity, '', 5),
+  state: s.nullable(s.oneOf(FINDING_STATES, 'waived: a waiver accepts it; open: none does')),
   kind: repeated(subjectKind, 'kind of subject', 6),
   subject: s.nullable(word('id or name of the subject, exactly')),
   text: s.nullable(text('words, each contained in check, title, subject, reason or evidence', 256)),
@@ -50,6 +58,7 @@ async function filterOf(
     ...(checks.body === undefined ? {} : { checks: checks.body }),
     ...(query.verdict === null ? {} : { verdicts: query.verdict }),
     ...(query.severity === null ? {} : { severities: query.severity }),
+    ...(query.state === null ? {} : { waived: query.state === 'waived' }),
     ...(query.kind === null ? {} : { subjectKinds: query.kind }),
     ...(query.subject === null ? {} : { subject: query.subject }),
     ...(query.text === null ? {} : { text: query.text }),
@@ -168,7 +177,7 @@ export const listHistory = jsonRoute({
     };
     const { entries: found, cursor } = await store.history(filter);
     const entries = found.map(
-      ({ position, atMs, action, cause, nodeId, findingUid, check, subjectKind, subjectName, verdict, severity }) => ({
+      ({ position, atMs, action, cause, nodeId, findingUid, check, subjectKind, subjectName, waiver, ...status }) => ({
         position,
         atMs,
         action,
@@ -178,8 +187,9 @@ export const listHistory = jsonRoute({
         check,
         subjectKind,
         subjectName,
-        verdict,
-        severity,
+        verdict: status.verdict,
+        severity: status.severity,
+        waiver,
       }),
     );
     return answer({ entries, cursor });

@@ -5,7 +5,7 @@ import type { NodeRow, StoredFinding } from '../../store/store.ts';
 import type { OutboxEvent } from '../../store/stored-event.ts';
 import { deviceOf } from './device.ts';
 import type { KnownDevice } from './device.ts';
-import { ACTIVITY, AFFECTED, findingClass, metadataOf, SEVERITY } from './ocsf-event.ts';
+import { ACTIVITY, AFFECTED, findingClass, metadataOf, SEVERITY, SUPPRESSED } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 
 const CLASS = { uid: 2003, name: 'Compliance Finding' } as const;
@@ -29,6 +29,8 @@ type KnownNode = KnownDevice & Pick<NodeRow, 'containers' | 'runtime'>;
 export function toComplianceFinding(event: OutboxEvent, context: FindingContext): OcsfEvent {
   const { finding } = event;
   const activity = ACTIVITY[event.action];
+  const { waiver } = finding;
+  const state = waiver === undefined || event.action === 'resolved' ? activity : SUPPRESSED;
   const severity = SEVERITY[finding.severity];
   const check = context.checks.get(finding.check);
   const node = context.node(finding.nodeId);
@@ -37,8 +39,8 @@ export function toComplianceFinding(event: OutboxEvent, context: FindingContext)
     ...findingClass(CLASS, activity, event.atMs),
     severity_id: severity.id,
     severity: severity.name,
-    status_id: activity.statusId,
-    status: activity.status,
+    status_id: state.statusId,
+    status: state.status,
     ...(detail === undefined ? {} : { status_detail: detail }),
     message: messageOf(event),
     metadata: metadataOf(event, context),
@@ -53,6 +55,12 @@ export function toComplianceFinding(event: OutboxEvent, context: FindingContext)
       verdict: finding.verdict,
       ...(event.previousVerdict === undefined ? {} : { previous_verdict: event.previousVerdict }),
       ...(event.cause === undefined ? {} : { cause: event.cause }),
+      ...(waiver !== undefined && {
+        waiver: waiver.name,
+        waiver_owner: waiver.owner,
+        waiver_reason: waiver.reason,
+        waiver_expires: waiver.expires,
+      }),
     },
   };
 }
@@ -74,7 +82,11 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
 
 /** A finding that is resolved with an open verdict went with its subject: the verdict is the last that was given. */
 function statusDetailOf({ action, cause, finding }: OutboxEvent): string | undefined {
-  if (action !== 'resolved') return finding.reason;
+  const { waiver } = finding;
+  if (action !== 'resolved')
+    return waiver === undefined
+      ? finding.reason
+      : `waived by ${waiver.name} (${waiver.owner}, until ${waiver.expires}): ${waiver.reason}`;
   if (cause === 'nodeRemoved') return 'the node was removed';
   if (cause === 'checkRemoved') return 'the check was removed from the node, so it is not known whether this is fixed';
   const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';
@@ -123,5 +135,6 @@ function resourceOf({ finding: { subject } }: OutboxEvent): OcsfEvent {
 
 function messageOf({ action, finding }: OutboxEvent): string {
   const what = `${finding.check} ${finding.verdict} on ${finding.nodeName}: ${finding.subject.kind} ${finding.subject.name}`;
-  return action === 'resolved' ? `resolved: ${what}` : what;
+  if (action === 'resolved') return `resolved: ${what}`;
+  return finding.waiver === undefined ? what : `waived: ${what}`;
 }

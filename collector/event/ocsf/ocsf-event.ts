@@ -33,6 +33,9 @@ export const ACTIVITY = {
   resolved: { id: 3, name: 'Close', statusId: 4, status: 'Resolved' },
 } as const;
 
+/** `status_id` of a finding that someone has accepted until a day. */
+export const SUPPRESSED = { statusId: 3, status: 'Suppressed' } as const;
+
 /** `role_id` of a resource. */
 export const AFFECTED = { role_id: 3, role: 'Affected' } as const;
 

@@ -48,6 +48,7 @@ void t.test('the history comes after what the page saw itself', async (t) => {
     subjectName: 'sshd',
     verdict: 'fail',
     severity: 'medium',
+    waiver: null,
   };
   const early = withHistory(NO_FLEET, [entry, { ...entry, position: 0, atMs: 1000 }]);
   t.match(early.changes, [{ atMs: 2000, nodeName: 'n1' }, { atMs: 1000 }], 'by its id while nothing else is known');
@@ -111,6 +112,7 @@ void t.test('the state of the fleet in a sentence', async (t) => {
     counts: {
       verdicts: { fail: 0, unknown: 0, manual: 0, pass, notApplicable: 0 },
       failures: { ...ZERO, ...failures },
+      waived: 0,
     },
   });
   const one = { total: 1, connected: 1, offline: 0, neverEnrolled: 0 };

@@ -15,11 +15,11 @@
 import type { Finding } from '../posture/finding.ts';
 import { list, nullable, oneOf, string, withDefault } from '../posture/schema.ts';
 import type { Infer, Parsed } from '../posture/schema.ts';
-import { globPattern, matchesGlob } from '../policy/glob.ts';
-import { strictObject } from '../policy/strict-object.ts';
-import { TAILORING_API_VERSION } from './check-document.ts';
+import { globPattern, matchesGlob } from './glob.ts';
+import { strictObject } from './strict-object.ts';
 
-/** `kind` of the documents. */
+/** `apiVersion` and `kind` of the documents. */
+export const WAIVER_API_VERSION = 'plimsoll.dev/v1';
 export const WAIVER_KIND = 'Waiver';
 
 /** A waiver may last this long, so that every one of them is decided again. */
@@ -29,7 +29,7 @@ const DAY_MS = 86_400_000;
 const patterns = (doc: string) => withDefault(list(globPattern(''), doc, 1000), []);
 
 const waiverDocument = strictObject({
-  apiVersion: oneOf([TAILORING_API_VERSION]),
+  apiVersion: oneOf([WAIVER_API_VERSION]),
   kind: oneOf([WAIVER_KIND]),
   metadata: strictObject({ name: string('', 128) }),
   spec: strictObject({
@@ -56,8 +56,8 @@ export interface Waiver {
   readonly expiresMs: number;
 }
 
-/** The waiver of one document, or what is wrong with it and where. `nowMs`: an end too far away is refused. */
-export function parseWaiver(value: unknown, nowMs: number): Parsed<Waiver> {
+/** The waiver of one document, or what is wrong with it and where. With `nowMs` an end too far away is refused. */
+export function parseWaiver(value: unknown, nowMs?: number): Parsed<Waiver> {
   const parsed = waiverDocument.parse(value);
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
   const { metadata, spec } = parsed.value;
@@ -71,18 +71,28 @@ export function parseWaiver(value: unknown, nowMs: number): Parsed<Waiver> {
   if (pattern !== -1) return wrong(`spec.match.checks[${String(pattern)}]`, 'the id of a check, without patterns');
   const image = spec.match.imageIds.findIndex((id) => !/^sha256:[0-9a-f]{64}$/.test(id));
   if (image !== -1) return wrong(`spec.match.imageIds[${String(image)}]`, 'sha256: and 64 hexadecimal digits');
+  for (const field of ['subjects', 'nodes', 'imageIds'] as const)
+    if (spec.match[field].length === 0 && isWritten(value, field))
+      return wrong(`spec.match.${field}`, 'at least one, or no such field: an empty list would match all');
   for (const field of ['reason', 'owner'] as const)
     if (spec[field].trim() === '') return wrong(`spec.${field}`, 'a text that is not empty');
   const fromMs = spec.from === null ? 0 : dayOf(spec.from);
   if (fromMs === undefined) return wrong('spec.from', 'a date such as 2026-11-28');
   const lastMs = dayOf(spec.expires);
   if (lastMs === undefined) return wrong('spec.expires', 'a date such as 2027-03-31');
-  if (lastMs - nowMs > MAX_DAYS * DAY_MS) return wrong('spec.expires', `a date within ${String(MAX_DAYS)} days`);
+  if (nowMs !== undefined && lastMs - nowMs > MAX_DAYS * DAY_MS)
+    return wrong('spec.expires', `a date within ${String(MAX_DAYS)} days`);
   const { match, reason, owner } = spec;
   return {
     ok: true,
     value: { name: metadata.name, match, reason, owner, fromMs, expiresMs: lastMs + DAY_MS },
   };
+}
+
+/** Has the document this field of `match`? */
+function isWritten(value: unknown, field: string): boolean {
+  const { match } = (value as { readonly spec: { readonly match: object } }).spec;
+  return Object.hasOwn(match, field);
 }
 
 /** The begin of a day in UTC; undefined where there is no such day. */
@@ -93,7 +103,8 @@ function dayOf(text: string): number | undefined {
 
 /** What findings are about, beside what they say. */
 export interface WaiverScope {
-  readonly nodeName: string;
+  /** Names and ids by which `match.nodes` knows the node. */
+  readonly nodeNames: readonly string[];
   /** The id of the image that a container runs, as its engine gives it; undefined where it is not known. */
   readonly imageIdOf: (containerId: string) => string | undefined;
   readonly nowMs: number;
@@ -137,17 +148,43 @@ export function applyWaivers(
   return { waived, uses };
 }
 
+/** Does the waiver apply at this time? */
+export function isInForce({ fromMs, expiresMs }: Waiver, nowMs: number): boolean {
+  return fromMs <= nowMs && nowMs < expiresMs;
+}
+
+/** The id of a container or an image, or its begin. It is matched with ids only: whoever starts a container names it. */
+const ID_PATTERN = /^(?:sha256:)?[0-9a-f]{12,64}\*?$/;
+
 /** Do all conditions hold? A container is of an image only by the id that its engine gives: names are chosen freely. */
-function isMatched({ match }: Waiver, { check, subject }: Finding, { nodeName, imageIdOf }: WaiverScope): boolean {
+export function isMatched(
+  { match }: Pick<Waiver, 'match'>,
+  { check, subject }: Pick<Finding, 'check' | 'subject'>,
+  { nodeNames, imageIdOf }: Omit<WaiverScope, 'nowMs'>,
+): boolean {
   if (!match.checks.includes(check)) return false;
-  if (match.nodes.length > 0 && !match.nodes.some((pattern) => matchesGlob(pattern, nodeName))) return false;
-  const isNamed = ({ name, id }: Finding['subject']): boolean =>
-    match.subjects.some((pattern) => matchesGlob(pattern, name) || matchesGlob(pattern, id));
-  if (match.subjects.length > 0 && !isNamed(subject)) return false;
+  const isNode = (pattern: string): boolean => nodeNames.some((name) => matchesGlob(pattern, name));
+  if (match.nodes.length > 0 && !match.nodes.some(isNode)) return false;
+  const isNamed = (pattern: string): boolean =>
+    matchesGlob(pattern, subject.id) || (!ID_PATTERN.test(pattern) && matchesGlob(pattern, subject.name));
+  if (match.subjects.length > 0 && !match.subjects.some(isNamed)) return false;
   if (match.imageIds.length === 0) return true;
   const image =
     subject.kind === 'image' ? subject.id : subject.kind === 'container' ? imageIdOf(subject.id) : undefined;
   return image !== undefined && match.imageIds.includes(image);
+}
+
+/** A waiver as it is shown beside a finding. `expires` is the last day on which it applies. */
+export interface FindingWaiver {
+  readonly name: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly expires: string;
+}
+
+/** What is shown of a waiver. */
+export function findingWaiver({ name, owner, reason, expiresMs }: Waiver): FindingWaiver {
+  return { name, owner, reason, expires: waiverEnd(expiresMs) };
 }
 
 /** `waived by legacy-report (shop team, until 2027-03-31): Replaced in March` */

@@ -2,8 +2,8 @@ import t from 'tap';
 import { findingId } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Verdict } from '../../posture/verdict.ts';
-import { applyWaivers, parseWaiver, waiverText } from '../../tailoring/waiver.ts';
-import type { Waiver } from '../../tailoring/waiver.ts';
+import { applyWaivers, parseWaiver, waiverText } from '../../policy/waiver.ts';
+import type { Waiver } from '../../policy/waiver.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12);
 const IMAGE = `sha256:${'a'.repeat(64)}`;
@@ -40,7 +40,7 @@ function apply(findings: readonly Finding[], waivers: readonly Waiver[], nowMs =
     ['evil', OTHER_IMAGE],
   ]);
   const { waived, uses } = applyWaivers(findings, waivers, {
-    nodeName: 'web-1',
+    nodeNames: ['web-1'],
     imageIdOf: (id) => images.get(id),
     nowMs,
   });
