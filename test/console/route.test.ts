@@ -100,6 +100,7 @@ void t.test('filters are in the hash, as a person would write them', async (t) =
   t.strictSame(route.view === 'findings' && route.filter, {
     severities: ['critical', 'high'],
     verdicts: ['fail'],
+    state: '',
     checks: [],
     nodes: ['web-1'],
     kinds: [],
