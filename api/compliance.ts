@@ -8,6 +8,10 @@ const score = s.object({
   counted: count('controls that pass, fail or are unknown'),
   percent: s.nullable(count('`passed` in per cent of `counted`, rounded down'), 'absent: nothing was counted'),
 });
+const waivedControls = s.withDefault(
+  count('failed controls whose failures waivers accept, every one; they count as failed in `counts` and `score`'),
+  0,
+);
 const controlCounts = s.object(eachOf<ControlVerdict>(CONTROL_VERDICTS), 'controls by result');
 
 /** The results of the controls of a benchmark, over the fleet or on one node. */
@@ -17,6 +21,7 @@ export const benchmarkResult = s.object({
   nodes: count('nodes whose findings count'),
   score,
   counts: controlCounts,
+  waived: waivedControls,
   controls: s.list(
     s.object({
       id: s.string(),
@@ -26,6 +31,8 @@ export const benchmarkResult = s.object({
       checks: s.list(s.string(), 'all of them must pass', 256),
       missing: s.list(s.string(), 'checks without a finding', 256),
       findings: verdictCounts,
+      waived: s.withDefault(count('findings that waivers accept; they are also in `findings`'), 0),
+      onlyWaived: s.withDefault(s.boolean('it fails, and waivers accept all of its failures'), false),
       why: s.nullable(s.string(), 'why the control is not mapped to a check'),
     }),
     '',
@@ -37,7 +44,11 @@ export type BenchmarkResultAnswer = s.Infer<typeof benchmarkResult>;
 
 /** The score of a benchmark on each node. */
 export const benchmarkNodes = s.object({
-  nodes: s.list(s.object({ id: s.string(), name: s.string(), score, counts: controlCounts }), '', 1000),
+  nodes: s.list(
+    s.object({ id: s.string(), name: s.string(), score, counts: controlCounts, waived: waivedControls }),
+    '',
+    1000,
+  ),
   cursor: s.nullable(s.string('of the next page')),
 });
 /** See {@link benchmarkNodes}. */
@@ -45,5 +56,9 @@ export type BenchmarkNodes = s.Infer<typeof benchmarkNodes>;
 
 /** The score of a benchmark over the fleet, day by day. */
 export const benchmarkTrend = s.object({
-  days: s.list(s.object({ atMs: time('when it was computed last on that day'), nodes: count(), score }), '', 1000),
+  days: s.list(
+    s.object({ atMs: time('when it was computed last on that day'), nodes: count(), score, waived: waivedControls }),
+    '',
+    1000,
+  ),
 });

@@ -48,6 +48,7 @@ export interface Operands {
     | 'authzAction'
     | 'vulndbAction'
     | 'sinkAction'
+    | 'waiverAction'
     | 'deadLetterAction';
 }
 

@@ -39,7 +39,7 @@ async function countByCheck(
     ...(nodes === undefined ? {} : { nodes }),
   });
   return groups.flatMap(({ check = '', statusCounts }) =>
-    statusCounts.map(({ verdict, count }) => ({ check, verdict, count })),
+    statusCounts.map(({ verdict, count, waived = false }) => ({ check, verdict, count, waived })),
   );
 }
 
@@ -66,10 +66,10 @@ export async function keepBenchmarkScores({
   while (!signal.aborted) {
     try {
       const [nodes, findings] = [await store.nodes(), await countByCheck(store, {})];
-      const scores = benchmarks.map((benchmark) => ({
-        benchmark: benchmark.id,
-        score: assessBenchmark(benchmark, findings, { excluded }).score,
-      }));
+      const scores = benchmarks.map((benchmark) => {
+        const { score, waived } = assessBenchmark(benchmark, findings, { excluded });
+        return { benchmark: benchmark.id, score, waived };
+      });
       if (nodes.length > 0) await store.putBenchmarkScores(scores, { atMs: clock.now(), nodes: nodes.length });
     } catch (error) {
       log.warn({ error }, 'the scores of benchmarks could not be stored; they are computed again in an hour');

@@ -264,6 +264,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     benchmarks,
     excluded: exclusions(catalog),
     waivers: () => annotations()?.waivers ?? [],
+    waiverUses: () => ({ findings: waivers.list(), vulnerabilities: matcher.waiverUses() }),
     exemptNamespaces: () => exemptNamespaces(),
     suppressionIn: matcher.suppressionIn,
     denials,

@@ -23,7 +23,7 @@ export const WAIVER_API_VERSION = 'plimsoll.dev/v1';
 export const WAIVER_KIND = 'Waiver';
 
 /** A waiver may last this long, so that every one of them is decided again. */
-const MAX_DAYS = 366;
+export const MAX_WAIVER_DAYS = 366;
 const DAY_MS = 86_400_000;
 
 const patterns = (doc: string) => withDefault(list(globPattern(''), doc, 1000), []);
@@ -80,8 +80,8 @@ export function parseWaiver(value: unknown, nowMs?: number): Parsed<Waiver> {
   if (fromMs === undefined) return wrong('spec.from', 'a date such as 2026-11-28');
   const lastMs = dayOf(spec.expires);
   if (lastMs === undefined) return wrong('spec.expires', 'a date such as 2027-03-31');
-  if (nowMs !== undefined && lastMs - nowMs > MAX_DAYS * DAY_MS)
-    return wrong('spec.expires', `a date within ${String(MAX_DAYS)} days`);
+  if (nowMs !== undefined && lastMs - nowMs > MAX_WAIVER_DAYS * DAY_MS)
+    return wrong('spec.expires', `a date within ${String(MAX_WAIVER_DAYS)} days`);
   const { match, reason, owner } = spec;
   return {
     ok: true,

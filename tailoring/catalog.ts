@@ -5,7 +5,8 @@ import { CHECKS } from '../posture/check/registry.ts';
 import type { ControlReference } from '../posture/finding.ts';
 import { CHECK_TEST_KIND } from './check-test.ts';
 import type { ExcludedCheck } from './profile.ts';
-import type { FileProblem, SourceDocument } from './read-documents.ts';
+import type { FileProblem } from '../image/policy/yaml-files.ts';
+import type { SourceDocument } from './read-documents.ts';
 
 /** The checks of Plimsoll and custom ones, as a profile tailors them, with the benchmarks that they answer. */
 export interface Catalog {

@@ -6,7 +6,8 @@ import type { CheckVariables } from './check-variables.ts';
 import { createCustomCheck } from './custom-check.ts';
 import type { CreatedCheck } from './custom-check.ts';
 import { readDocuments } from './read-documents.ts';
-import type { FileProblem, SourceDocument } from './read-documents.ts';
+import type { FileProblem } from '../image/policy/yaml-files.ts';
+import type { SourceDocument } from './read-documents.ts';
 
 /** A custom check with what it was made of. */
 export interface CustomCheck extends CreatedCheck {

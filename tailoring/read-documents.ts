@@ -1,16 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fieldsOf } from '../image/policy/annotations.ts';
 import { readBoundedText } from '../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../image/policy/yaml-documents.ts';
-import { errorCode } from '../service/files.ts';
-
-/** What is wrong with a file. Quotes nothing of it but names of fields and checks. */
-export interface FileProblem {
-  /** `checks.yaml:14` */
-  readonly source: string;
-  readonly problem: string;
-}
+import { fieldsOf, listYamlFiles } from '../image/policy/yaml-files.ts';
+import type { FileProblem } from '../image/policy/yaml-files.ts';
 
 /** One document of a file. */
 export interface SourceDocument {
@@ -27,9 +18,6 @@ export type ReadDocuments =
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
 const MAX_FILE_BYTES = 1024 * 1024;
-const MAX_FILES = 256;
-const NAME = /^[^.].*\.ya?ml$/;
-const WRITABLE_BY_OTHERS = 0o002;
 
 /**
  * Reads YAML files, and the `*.yaml` and `*.yml` of directories. A file that every user can write is refused: who can
@@ -39,7 +27,7 @@ export async function readDocuments(paths: readonly string[]): Promise<ReadDocum
   const documents: SourceDocument[] = [];
   const problems: FileProblem[] = [];
   for (const root of new Set(paths)) {
-    const files = await listFiles(root);
+    const files = await listYamlFiles(root);
     if (!files.ok) problems.push({ source: root, problem: files.problem });
     else for (const path of files.paths) await readFile(path, documents, problems);
   }
@@ -72,24 +60,4 @@ async function readFile(path: string, documents: SourceDocument[], problems: Fil
 
 function kindOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? (value as { readonly kind?: unknown }).kind : undefined;
-}
-
-type Listed =
-  { readonly ok: true; readonly paths: readonly string[] } | { readonly ok: false; readonly problem: string };
-
-/** The path itself, or the files of a directory, sorted. Hidden ones are left out: a mounted ConfigMap has them. */
-async function listFiles(root: string): Promise<Listed> {
-  try {
-    const isDirectory = (await stat(root)).isDirectory();
-    const names = isDirectory ? (await readdir(root)).filter((name) => NAME.test(name)).sort() : [];
-    if (names.length > MAX_FILES) return { ok: false, problem: `has more than ${String(MAX_FILES)} files` };
-    const paths = isDirectory ? names.map((name) => join(root, name)) : [root];
-    for (const path of [root, ...paths])
-      if (((await stat(path)).mode & WRITABLE_BY_OTHERS) !== 0)
-        return { ok: false, problem: `every user can write ${path === root ? 'to it' : path}; use: chmod o-w` };
-    return { ok: true, paths };
-  } catch (error) {
-    const code = errorCode(error);
-    return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})` };
-  }
 }

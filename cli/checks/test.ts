@@ -10,7 +10,8 @@ import { createCheckVariables, variableTypes } from '../../tailoring/check-varia
 import { createCustomCheck } from '../../tailoring/custom-check.ts';
 import { loadChecks } from '../../tailoring/load-checks.ts';
 import type { CustomCheck } from '../../tailoring/load-checks.ts';
-import type { FileProblem, SourceDocument } from '../../tailoring/read-documents.ts';
+import type { FileProblem } from '../../image/policy/yaml-files.ts';
+import type { SourceDocument } from '../../tailoring/read-documents.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { markup } from '../output/xml.ts';

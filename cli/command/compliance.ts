@@ -22,7 +22,7 @@ export const compliance = defineCommand({
   summary: 'show how far the fleet meets a benchmark',
   usage: ['compliance BENCHMARK [options]'],
   description: [
-    'Asks the collector for the result of each control of a benchmark, over the fleet or on nodes, and for the score: the share of controls that pass, among those that pass, fail or are unknown. A control fails where one subject on one node fails.',
+    'Asks the collector for the result of each control of a benchmark, over the fleet or on nodes, and for the score: the share of controls that pass, among those that pass, fail or are unknown. A control fails where one subject on one node fails, also if a waiver accepts that: its result is then shown as waived, and counts as failed.',
     'With --by node it prints the score of each node, with --trend the score of the fleet on each day.',
   ],
   operands: { min: 1, max: 1, completes: 'benchmark' },
@@ -76,19 +76,22 @@ async function printControls(context: Context, client: CliClient, path: string):
   return EXIT_OK;
 }
 
-function resultsOf({ benchmark, title, score, counts, controls }: BenchmarkResultAnswer): ControlResults {
+function resultsOf({ benchmark, title, score, counts, waived, controls }: BenchmarkResultAnswer): ControlResults {
   return {
     benchmark,
     title,
     score: scoreOf(score),
     counts,
-    controls: controls.map(({ id, title, level, verdict, checks, missing, findings, why }) => ({
+    waived,
+    controls: controls.map(({ id, title, level, verdict, checks, missing, findings, why, ...accepted }) => ({
       control: id,
       title,
       level,
       verdict,
       checks,
       ...subjectsOf(findings),
+      waived: accepted.waived,
+      onlyWaived: accepted.onlyWaived,
       missing,
       why: why ?? undefined,
     })),
@@ -104,12 +107,13 @@ async function printNodes(context: Context, client: CliClient, path: string): Pr
     document: { nodes: items },
     items,
     names: items.map(({ name, id }) => nodeLabel(name, id)),
-    columns: [{ title: 'NODE', min: 16 }, ...['SCORE', 'PASSED', 'FAILED', 'UNKNOWN', 'MANUAL'].map(number)],
-    rows: items.map(({ id, name, score, counts }) => [
+    columns: [{ title: 'NODE', min: 16 }, ...['SCORE', 'PASSED', 'FAILED', 'WAIVED', 'UNKNOWN', 'MANUAL'].map(number)],
+    rows: items.map(({ id, name, score, counts, waived }) => [
       { text: nodeLabel(name, id) },
       scoreCell(scoreOf(score)),
       countCell(counts.pass),
       countCell(counts.fail),
+      countCell(waived),
       countCell(counts.unknown),
       countCell(counts.manual),
     ]),
@@ -147,12 +151,13 @@ async function printTrend(context: Context, client: CliClient, path: string): Pr
     document: answer.value,
     items,
     names: items.map(({ atMs }) => dayOf(atMs)),
-    columns: [{ title: 'DAY' }, ...['SCORE', 'PASSED', 'OF', 'NODES'].map(number)],
-    rows: items.map(({ atMs, nodes, score }) => [
+    columns: [{ title: 'DAY' }, ...['SCORE', 'PASSED', 'OF', 'WAIVED', 'NODES'].map(number)],
+    rows: items.map(({ atMs, nodes, score, waived }) => [
       { text: dayOf(atMs) },
       scoreCell(scoreOf(score)),
       countCell(score.passed),
       countCell(score.counted),
+      countCell(waived),
       countCell(nodes),
     ]),
     empty: 'No score yet: the first is computed ten minutes after the start of the collector.',

@@ -44,6 +44,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   version: async () => (await import('./version.ts')).version,
   vulndb: async () => (await import('./vulndb.ts')).vulndb,
   vulnerabilities: async () => (await import('./vulnerabilities.ts')).vulnerabilities,
+  waivers: async () => (await import('./waivers.ts')).waivers,
   whoami: async () => (await import('./whoami.ts')).whoami,
 });
 

@@ -8,7 +8,7 @@ import type { Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
-import { loadWaivers } from '../../tailoring/load-waivers.ts';
+import { loadWaiverFiles } from '../../image/policy/waiver-files.ts';
 import { applyWaivers } from '../../policy/waiver.ts';
 import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { resolve } from 'node:path';
@@ -83,7 +83,7 @@ export const scan = defineCommand({
     const { catalog } = loaded;
     const asked = await scopeOf(context, catalog);
     if (!asked.ok) return printError(context, asked.problem, asked.hint);
-    const accepted = await loadWaivers(
+    const accepted = await loadWaiverFiles(
       args.values('waivers').map((file) => resolve(workingDirectory, file)),
       context.clock.now(),
     );
@@ -113,7 +113,7 @@ export const scan = defineCommand({
       ...outcome,
       judged,
       known: knownFailures(scope.baseline, judged),
-      ...applyWaivers(judged, accepted.waivers, waiverScope(outcome.facts, context.clock.now())),
+      ...applyWaivers(judged, accepted.findingWaivers, waiverScope(outcome.facts, context.clock.now())),
       scope,
       catalog,
     };
@@ -197,8 +197,11 @@ async function print(context: Context, scanned: Scanned): Promise<string | undef
 }
 
 /** The benchmark over everything that was judged, within the scope of the scan. */
-function assess(benchmark: Benchmark, { judged, scope: { level }, catalog }: Scanned): BenchmarkResult {
-  return assessBenchmark(benchmark, judged, { level, excluded: exclusions(catalog) });
+function assess(benchmark: Benchmark, { judged, waived, scope: { level }, catalog }: Scanned): BenchmarkResult {
+  const findings = judged.map((finding) =>
+    waived.has(finding.id) ? Object.assign({ waived: true }, finding) : finding,
+  );
+  return assessBenchmark<Finding>(benchmark, findings, { level, excluded: exclusions(catalog) });
 }
 
 async function printTo(context: Context, scanned: Scanned): Promise<void> {

@@ -100,6 +100,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'words', words: ['scan'] };
     case 'sinkAction':
       return { kind: 'words', words: ['status', 'test'] };
+    case 'waiverAction':
+      return { kind: 'words', words: ['list', 'report'] };
     case 'deadLetterAction':
       return { kind: 'words', words: ['list', 'show', 'replay', 'purge'] };
     case 'file':

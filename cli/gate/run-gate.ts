@@ -98,15 +98,18 @@ type Outcomes<T> = { readonly ok: true; readonly value: T } | { readonly ok: fal
 
 /** Reads what the options name, before anything is pulled. */
 async function prepare(
-  { args, workingDirectory, environment, home, platform }: Context,
+  { args, clock, workingDirectory, environment, home, platform }: Context,
   { files }: Policies,
 ): Promise<Outcomes<Prepared>> {
   const named = (option: string): readonly string[] =>
     args.values(option).map((path) => resolve(workingDirectory, path));
-  const annotations = await loadAnnotations({
-    vex: [...named('vex'), ...files.flatMap(({ vex }) => vex)],
-    waivers: [...named('waivers'), ...files.flatMap(({ waivers }) => waivers)],
-  });
+  const annotations = await loadAnnotations(
+    {
+      vex: [...named('vex'), ...files.flatMap(({ vex }) => vex)],
+      waivers: [...named('waivers'), ...files.flatMap(({ waivers }) => waivers)],
+    },
+    clock.now(),
+  );
   if (!annotations.ok) return annotations;
   const file = args.value('baseline');
   const baseline = file === undefined ? undefined : await readBaseline(resolve(workingDirectory, file));

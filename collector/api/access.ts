@@ -52,6 +52,7 @@ export const ACCESS = Object.freeze({
   simulatePolicies: allow('viewer', 'read'),
   listPolicies: allow('viewer', 'read'),
   listExemptions: allow('viewer', 'read'),
+  listWaivers: allow('viewer', 'read'),
   // Programs that enforce policies use them, with a token for nothing else.
   getPolicySnapshot: allow('viewer', 'policy'),
   getSnapshotKey: allow('viewer', 'policy'),

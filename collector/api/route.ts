@@ -17,6 +17,8 @@ import type { QueryService } from '../query/query.ts';
 import type { ActivityRecorder } from '../event/activity-recorder.ts';
 import type { ExemptNamespaces } from '../kubernetes/admission-watch.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
+import type { ListedFindingWaiver } from '../waiver/keep-waivers.ts';
+import type { VulnerabilityWaiverUse } from '../image/suppression-rules.ts';
 import type { NodeRemoval } from '../session/remove-node.ts';
 import type { DeadLetters } from '../sink/dead-letters.ts';
 import type { SinkTest } from '../sink/sink-test.ts';
@@ -40,7 +42,12 @@ export interface ApiSources {
   readonly database: () => DatabaseState;
   /** The image policies; undefined: there are none. */
   readonly policies: PolicyService | undefined;
-  /** Waivers of the setting `waivers`. */
+  /** Waivers of the setting `waivers`, and what they do. */
+  readonly waiverUses: () => {
+    readonly findings: readonly ListedFindingWaiver[];
+    readonly vulnerabilities: readonly VulnerabilityWaiverUse[];
+  };
+  /** Waivers of vulnerabilities of the setting `waivers`. */
   readonly waivers: () => readonly VulnerabilityWaiver[];
   /** Namespaces that the admission webhook is not asked about; undefined: it is not watched. */
   readonly exemptNamespaces: () => ExemptNamespaces | undefined;

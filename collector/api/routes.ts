@@ -15,6 +15,7 @@ import { getCheck, listChecks } from './route/checks.ts';
 import { getDeadLetter, listDeadLetters, purgeDeadLetters, replayDeadLetters } from './route/dead-letters.ts';
 import { listDenials, reportDenials } from './route/denials.ts';
 import { listDetections } from './route/detections.ts';
+import { listWaivers } from './route/waivers.ts';
 import { createConsoleLink, openConsoleSession } from './route/console.ts';
 import { watchEvents } from './route/events.ts';
 import { listFacts } from './route/facts.ts';
@@ -71,6 +72,7 @@ export const ROUTES: readonly Route[] = Object.freeze([
   listDenials,
   reportDenials,
   listDetections,
+  listWaivers,
   watchEvents,
   listFacts,
   listFindings,

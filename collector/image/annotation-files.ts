@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MAX_WAIVER_BYTES, parseVexText, parseWaiverText } from '../../image/policy/annotations.ts';
+import { parseVexText } from '../../image/policy/annotations.ts';
+import { MAX_WAIVER_BYTES, parseWaiverText } from '../../image/policy/waiver-files.ts';
 import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { errorCode } from '../../service/files.ts';
 import type { Waiver } from '../../policy/waiver.ts';

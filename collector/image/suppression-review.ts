@@ -11,7 +11,7 @@ import { createKeptAnnotations } from './kept-annotations.ts';
 import { createAnnotationFiles } from './annotation-files.ts';
 import type { RunningImages } from './running-images.ts';
 import { createSuppressionRules } from './suppression-rules.ts';
-import type { SuppressionRules } from './suppression-rules.ts';
+import type { SuppressionRules, VulnerabilityWaiverUse } from './suppression-rules.ts';
 
 /** VEX statements and waivers as they are now. */
 export interface FleetAnnotations {
@@ -38,6 +38,8 @@ export interface SuppressionReview {
   readonly suppressionIn: (imageId: string, found: PackageVulnerability) => Suppression | undefined;
   /** Whether a waiver suppressed a vulnerability in one image, and has expired. */
   readonly hasExpiredWaiver: (imageId: string, found: PackageVulnerability) => boolean;
+  /** What each waiver of vulnerabilities does. */
+  readonly waiverUses: () => readonly VulnerabilityWaiverUse[];
   /** Files that are wrong, and waivers without effect. */
   readonly issues: () => readonly Issue[];
 }
@@ -189,6 +191,10 @@ export function createSuppressionReview(options: SuppressionReviewOptions): Supp
       const ends = new Set(rules.expired(clock.now()).map(({ expiresAt }) => expiresAt));
       return [...ends].some((end) => rules.inImage(found, { imageId, references }, end - 1)?.by === 'waiver');
     },
+    waiverUses: () =>
+      isReviewed
+        ? rules.uses(clock.now(), running.imageIds().length)
+        : files.waivers().map((waiver): VulnerabilityWaiverUse => ({ waiver })),
     issues: () => [
       ...[...files.problems()].map(([subject, problem]) => ({
         code: 'annotationFile' as const,

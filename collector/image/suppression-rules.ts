@@ -28,7 +28,17 @@ export interface SuppressionRules {
   /** Waivers that accepted something in more than half of so many images since `startReview`. */
   readonly broad: (images: number) => readonly { readonly waiver: VulnerabilityWaiver; readonly images: number }[];
   readonly expired: (now: number) => readonly VulnerabilityWaiver[];
+  /** What each waiver did since `startReview`, in so many images. */
+  readonly uses: (now: number, images: number) => readonly Required<VulnerabilityWaiverUse>[];
   readonly startReview: () => void;
+}
+
+/** A waiver and what it does; without `state` it was not reviewed since it was read. */
+export interface VulnerabilityWaiverUse {
+  readonly waiver: VulnerabilityWaiver;
+  readonly state?: 'used' | 'broad' | 'unused' | 'expired';
+  /** Images in which it accepts a vulnerability. */
+  readonly images?: number;
 }
 
 /** In a few images a waiver may apply to all of them. */
@@ -106,13 +116,24 @@ export function createSuppressionRules(
       return found ?? (stays && isValid ? before : undefined);
     },
     unused: (now) => waivers.filter((waiver) => now < waiver.expiresAt && !used.has(waiver)),
+    uses: (now, images) =>
+      waivers.map((waiver) => {
+        const own = used.get(waiver)?.size ?? 0;
+        const state = own === 0 ? 'unused' : own >= leastOfBroad(images) ? 'broad' : 'used';
+        return { waiver, state: now >= waiver.expiresAt ? 'expired' : state, images: own };
+      }),
     broad: (images) => {
-      const least = Math.max(MIN_BROAD_IMAGES, Math.floor(images / 2) + 1);
+      const least = leastOfBroad(images);
       return [...used].filter(([, own]) => own.size >= least).map(([waiver, own]) => ({ waiver, images: own.size }));
     },
     expired: (now) => waivers.filter(({ expiresAt }) => now >= expiresAt),
     startReview: () => used.clear(),
   };
+}
+
+/** Images, among so many, in which a waiver accepts too much. */
+function leastOfBroad(images: number): number {
+  return Math.max(MIN_BROAD_IMAGES, Math.floor(images / 2) + 1);
 }
 
 /** Of several suppressions the one that ends first. */

@@ -69,7 +69,7 @@ export function openPolicyFiles({ path, clock, log }: PolicyFilesOptions): Polic
     if (!loaded.ok) throw new UnusableFiles(loaded.problems);
     const policies: AnnotatedPolicy[] = [];
     for (const policy of loaded.policies) {
-      const annotations = await loadAnnotations(policy);
+      const annotations = await loadAnnotations(policy, clock.now());
       if (!annotations.ok) throw new UnusableFiles([{ source: policy.source, problem: annotations.problem }]);
       policies.push({ policy, annotations: annotations.value });
     }

@@ -66,7 +66,8 @@ function toGroup({ check, nodeId, nodeName, subject, name, counts }: Row): Findi
   const byCode = JSON.parse(counts) as readonly number[];
   const statusCounts = CODES.map((code, index) => {
     const { verdict, severity } = fromStatusCode(code);
-    return { verdict, severity, count: byCode[index] ?? 0, ...(isWaivedStatus(code) && { waived: true as const }) };
+    const counted = { verdict, severity, count: byCode[index] ?? 0 };
+    return isWaivedStatus(code) ? Object.assign(counted, { waived: true as const }) : counted;
   });
   return {
     statusCounts: statusCounts.filter(({ count }) => count > 0),

@@ -109,7 +109,8 @@ export function prepareCounts(db: DatabaseSync): () => readonly CountRow[] {
     (select.all() as unknown as { nodeId: string; statusCode: number; count: number }[]).map(
       ({ nodeId, statusCode, count }) => {
         const { verdict, severity } = fromStatusCode(statusCode);
-        return { nodeId, verdict, severity, count, ...(isWaivedStatus(statusCode) && { waived: true }) };
+        const counted = { nodeId, verdict, severity, count };
+        return isWaivedStatus(statusCode) ? Object.assign(counted, { waived: true as const }) : counted;
       },
     );
 }

@@ -336,6 +336,9 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   ALTER TABLE finding ADD COLUMN waiver TEXT;
   ALTER TABLE event ADD COLUMN waiver TEXT;
   `,
+  `
+  ALTER TABLE benchmark_score ADD COLUMN waived INTEGER NOT NULL DEFAULT 0;
+  `,
 ]);
 
 /**

@@ -10,6 +10,8 @@ const KEPT_DAYS = 400;
 export interface BenchmarkScore {
   readonly benchmark: string;
   readonly score: Score;
+  /** Failed controls with waived failures only; default: 0. */
+  readonly waived?: number;
 }
 
 /** The last score of a day. */
@@ -18,6 +20,8 @@ export interface DayScore {
   /** Nodes that the score is over. */
   readonly nodes: number;
   readonly score: Score;
+  /** Failed controls with waived failures only. */
+  readonly waived: number;
 }
 
 /** The scores of benchmarks over the fleet: one a day, the last that was computed. */
@@ -30,25 +34,28 @@ export interface ScoreTable {
 /** Prepares the statements. `put` must be called within a transaction. */
 export function prepareScoreTable(db: DatabaseSync): ScoreTable {
   const upsert = db.prepare(
-    `INSERT INTO benchmark_score (benchmark, day, at, nodes, passed, counted) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO benchmark_score (benchmark, day, at, nodes, passed, counted, waived) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (benchmark, day) DO UPDATE
-     SET at = excluded.at, nodes = excluded.nodes, passed = excluded.passed, counted = excluded.counted`,
+     SET at = excluded.at, nodes = excluded.nodes, passed = excluded.passed, counted = excluded.counted,
+       waived = excluded.waived`,
   );
   const prune = db.prepare('DELETE FROM benchmark_score WHERE day < ?');
   const select = db.prepare(
-    'SELECT at, nodes, passed, counted FROM benchmark_score WHERE benchmark = ? AND at >= ? ORDER BY day',
+    'SELECT at, nodes, passed, counted, waived FROM benchmark_score WHERE benchmark = ? AND at >= ? ORDER BY day',
   );
   return {
     put: (scores, { atMs, nodes }) => {
       const day = Math.floor(atMs / DAY_MS);
-      for (const { benchmark, score } of scores) upsert.run(benchmark, day, atMs, nodes, score.passed, score.counted);
+      for (const { benchmark, score, waived = 0 } of scores)
+        upsert.run(benchmark, day, atMs, nodes, score.passed, score.counted, waived);
       prune.run(day - KEPT_DAYS);
     },
     since: (benchmark, sinceMs) =>
-      select.all(benchmark, sinceMs).map(({ at, nodes, passed, counted }) => ({
+      select.all(benchmark, sinceMs).map(({ at, nodes, passed, counted, waived }) => ({
         atMs: Number(at),
         nodes: Number(nodes),
         score: scoreOf(Number(passed), Number(counted)),
+        waived: Number(waived),
       })),
   };
 }

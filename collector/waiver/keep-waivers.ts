@@ -21,12 +21,17 @@ export interface KeepWaiversOptions extends OpenWaivers {
   readonly signal: AbortSignal;
 }
 
+/** A waiver and what it does; without `state` it was not reviewed since it was read. */
+export interface ListedFindingWaiver extends Pick<WaiverUse, 'waiver'>, Partial<Omit<WaiverUse, 'waiver'>> {}
+
 /** Waivers of findings, as they are kept current. */
 export interface KeptWaivers {
   /** The files say something else. */
   readonly use: (loaded: LoadedWaivers) => void;
   /** What each waiver does; undefined before the first review. */
   readonly uses: () => readonly WaiverUse[] | undefined;
+  /** All waivers of the files, also before a review. */
+  readonly list: () => readonly ListedFindingWaiver[];
   /** Waivers that have expired, accept nothing or accept too much. */
   readonly issues: () => readonly Issue[];
   /** Resolves once the signal has aborted and nothing runs any more. */
@@ -112,6 +117,7 @@ export function keepWaivers(options: KeepWaiversOptions): KeptWaivers {
       wake.resolve();
     },
     uses: () => uses,
+    list: () => (set.loaded()?.waivers ?? []).map((waiver) => uses?.find((use) => use.waiver === waiver) ?? { waiver }),
     issues: () => issuesOf(uses ?? []),
     over: run(),
   };

@@ -9,7 +9,7 @@ import { Card } from '../part/card.tsx';
 import { DataTable } from '../part/data-table.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { VerdictTag } from '../part/verdict-tag.tsx';
+import { VerdictTag, WaivedTag } from '../part/verdict-tag.tsx';
 import { benchmarkHash, findingsHash, nodeHash } from '../route.ts';
 import { useServices } from '../services.ts';
 
@@ -63,16 +63,18 @@ export function BenchmarkView({
   );
 }
 
-function ScoreCard({ result: { score, counts } }: { readonly result: BenchmarkResultAnswer }): JSX.Element {
+function ScoreCard({ result: { score, counts, waived } }: { readonly result: BenchmarkResultAnswer }): JSX.Element {
   return (
     <Card title="Score">
       <p>
         <strong>{percentText(score)}</strong> {count(score.passed)} of {counted(score.counted, 'counted control')} pass.{' '}
-        {count(counts.fail)} failed, {count(counts.unknown)} unknown, {count(counts.manual)} for manual review,{' '}
-        {count(counts.notApplicable)} not applicable, {count(counts.notJudged)} not judged.
+        {count(counts.fail)} failed{waived === 0 ? '' : ` (${count(waived)} with waived failures only)`},{' '}
+        {count(counts.unknown)} unknown, {count(counts.manual)} for manual review, {count(counts.notApplicable)} not
+        applicable, {count(counts.notJudged)} not judged.
       </p>
       <p class="muted">
-        What could not be read counts as not met. Manual, not applicable and not judged controls do not count.
+        What could not be read, and what a waiver accepts, counts as not met. Manual, not applicable and not judged
+        controls do not count.
       </p>
     </Card>
   );
@@ -88,12 +90,12 @@ function ControlTable({
   return (
     <DataTable
       label="Controls"
-      columns={['Control', 'Result', 'What it asks for', 'Level', 'Failed', 'Of']}
-      rows={controls.map(({ id, verdict, title, level, checks, findings, why }) => ({
+      columns={['Control', 'Result', 'What it asks for', 'Level', 'Failed', 'Waived', 'Of']}
+      rows={controls.map(({ id, verdict, title, level, checks, findings, why, waived, onlyWaived }) => ({
         key: `${benchmark} ${id}`,
         cells: [
           id,
-          verdict === 'notJudged' ? <span class="muted">not judged</span> : <VerdictTag verdict={verdict} />,
+          <ControlTag verdict={verdict} onlyWaived={onlyWaived} />,
           why === null ? title : `${title} (${why})`,
           String(level),
           findings.fail === 0 ? (
@@ -103,11 +105,20 @@ function ControlTable({
               {count(findings.fail)}
             </a>
           ),
+          count(waived),
           count(Object.values(findings).reduce((sum, one) => sum + one, 0)),
         ],
       }))}
     />
   );
+}
+
+function ControlTag({
+  verdict,
+  onlyWaived,
+}: Pick<BenchmarkResultAnswer['controls'][number], 'verdict' | 'onlyWaived'>): JSX.Element {
+  if (verdict === 'notJudged') return <span class="muted">not judged</span>;
+  return onlyWaived ? <WaivedTag /> : <VerdictTag verdict={verdict} />;
 }
 
 /** Nodes that the page lists; the CLI lists all. */
@@ -125,8 +136,8 @@ function NodesCard({ path, benchmarkId }: { readonly path: string; readonly benc
       {value === undefined ? null : (
         <DataTable
           label="Score of each node"
-          columns={['Node', 'Score', 'Passed', 'Failed', 'Unknown', 'Findings']}
-          rows={value.nodes.map(({ id, name, score, counts }) => ({
+          columns={['Node', 'Score', 'Passed', 'Failed', 'Waived', 'Unknown', 'Findings']}
+          rows={value.nodes.map(({ id, name, score, counts, waived }) => ({
             key: id,
             cells: [
               <a href={benchmarkHash(benchmarkId, id)}>
@@ -135,6 +146,7 @@ function NodesCard({ path, benchmarkId }: { readonly path: string; readonly benc
               percentText(score),
               count(counts.pass),
               count(counts.fail),
+              count(waived),
               count(counts.unknown),
               <a href={nodeHash(id)}>node</a>,
             ],
@@ -164,14 +176,15 @@ function TrendCard({ path }: { readonly path: string }): JSX.Element {
       {value === undefined || value.days.length === 0 ? null : (
         <DataTable
           label="Score by day"
-          columns={['Day', 'Score', 'Passed', 'Of', 'Nodes']}
-          rows={value.days.toReversed().map(({ atMs, nodes, score }) => ({
+          columns={['Day', 'Score', 'Passed', 'Of', 'Waived', 'Nodes']}
+          rows={value.days.toReversed().map(({ atMs, nodes, score, waived }) => ({
             key: String(atMs),
             cells: [
               new Date(atMs).toISOString().slice(0, 10),
               percentText(score),
               count(score.passed),
               count(score.counted),
+              count(waived),
               count(nodes),
             ],
           }))}

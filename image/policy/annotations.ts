@@ -1,15 +1,13 @@
 import { basename } from 'node:path';
-import { parseWaiver } from '../../policy/waiver.ts';
-import type { Waiver } from '../../policy/waiver.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import { applyVex, parseVex } from '../../vulnerability/vex.ts';
 import type { VexStatement } from '../../vulnerability/vex.ts';
-import { applyWaivers, parseWaivers } from '../../vulnerability/waiver.ts';
+import { applyWaivers } from '../../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { Distribution } from '../../vulnerability/package.ts';
 import { readBoundedText } from './bounded-text.ts';
-import { parseYamlDocuments } from './yaml-documents.ts';
+import { loadWaiverFiles } from './waiver-files.ts';
 
 /** VEX statements and waivers of some files. */
 export interface Annotations {
@@ -24,8 +22,6 @@ export type LoadedAnnotations =
   { readonly ok: true; readonly value: Annotations } | { readonly ok: false; readonly problem: string };
 
 const MAX_VEX_BYTES = 64 * 1024 * 1024;
-/** Of a file with waivers. */
-export const MAX_WAIVER_BYTES = 256 * 1024;
 
 /** What was read, or what is wrong with it. */
 export type ReadAnnotations<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly problem: string };
@@ -36,49 +32,6 @@ export function parseVexText(
   source: string,
 ): ReadAnnotations<{ readonly statements: readonly VexStatement[]; readonly ignored: readonly string[] }> {
   return parseVex(parseJson(text), source);
-}
-
-/** What a file says that waives something. */
-export interface WaiverFile {
-  /** Of vulnerabilities. */
-  readonly waivers: readonly VulnerabilityWaiver[];
-  /** Of findings: the documents of kind Waiver. */
-  readonly findingWaivers: readonly Waiver[];
-}
-
-/** What a file with waivers (YAML or JSON) says; as {@link parseVexText}. With `nowMs` an end too far away is refused. */
-export function parseWaiverText(text: string, source: string, nowMs?: number): ReadAnnotations<WaiverFile> {
-  const yaml = parseYamlDocuments(text);
-  if (!yaml.ok) return { ok: false, problem: yaml.reason };
-  const waivers: VulnerabilityWaiver[] = [];
-  const findingWaivers: Waiver[] = [];
-  for (const [index, document] of yaml.documents.entries()) {
-    if (isWaiverDocument(document)) {
-      const parsed = parseWaiver(document, nowMs);
-      if (!parsed.ok)
-        return {
-          ok: false,
-          problem: `line ${String(yaml.lineOf(index, fieldsOf(parsed.problem)))}: ${parsed.problem}`,
-        };
-      findingWaivers.push(parsed.value);
-      continue;
-    }
-    const parsed = parseWaivers(document, source);
-    if (!parsed.ok) return parsed;
-    waivers.push(...parsed.waivers);
-  }
-  return { ok: true, waivers, findingWaivers };
-}
-
-/** Has it the fields of every document with a kind? A list of waivers of vulnerabilities has none of them. */
-function isWaiverDocument(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && ('kind' in document || 'apiVersion' in document);
-}
-
-/** The fields that a problem begins with: `spec`, `controls`, 0, `control`. */
-export function fieldsOf(problem: string): readonly (string | number)[] {
-  const [path = ''] = /^[A-Za-z0-9.[\]-]+(?=:)/.exec(problem) ?? [];
-  return [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([word, index]) => (index === undefined ? word : Number(index)));
 }
 
 async function readParsed<T>(
@@ -92,13 +45,12 @@ async function readParsed<T>(
   return parsed.ok ? parsed : { ok: false, problem: `${path}: ${parsed.problem}` };
 }
 
-/** Reads VEX documents (JSON) and files with waivers (YAML). One file that is wrong refuses all. Never rejects. */
-export async function loadAnnotations(files: {
-  readonly vex: readonly string[];
-  readonly waivers: readonly string[];
-}): Promise<LoadedAnnotations> {
+/** Reads VEX documents (JSON), and files with waivers (YAML) or directories of them. Those of findings do not count. One file that is wrong refuses all. Never rejects. */
+export async function loadAnnotations(
+  files: { readonly vex: readonly string[]; readonly waivers: readonly string[] },
+  nowMs: number,
+): Promise<LoadedAnnotations> {
   const statements: VexStatement[] = [];
-  const waivers: VulnerabilityWaiver[] = [];
   const notes: string[] = [];
   for (const path of new Set(files.vex)) {
     const read = await readParsed(path, MAX_VEX_BYTES, parseVexText);
@@ -106,12 +58,12 @@ export async function loadAnnotations(files: {
     statements.push(...read.statements);
     notes.push(...read.ignored.map((ignored) => `${path}: ${ignored}`));
   }
-  for (const path of new Set(files.waivers)) {
-    const read = await readParsed(path, MAX_WAIVER_BYTES, (text, source) => parseWaiverText(text, source));
-    if (!read.ok) return read;
-    waivers.push(...read.waivers);
+  const read = await loadWaiverFiles(files.waivers, nowMs);
+  if (!read.ok) {
+    const [first] = read.problems;
+    return { ok: false, problem: first === undefined ? 'waivers cannot be read' : `${first.source}: ${first.problem}` };
   }
-  return { ok: true, value: { statements, waivers, notes } };
+  return { ok: true, value: { statements, waivers: read.waivers, notes } };
 }
 
 /** The document; undefined where the text is no JSON, which no format of VEX accepts. */

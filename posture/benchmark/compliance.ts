@@ -16,6 +16,8 @@ export interface ControlResult<F extends JudgedFinding = Finding> {
   readonly findings: readonly F[];
   /** Checks of the control that gave no finding, such as those that an older agent does not have. */
   readonly missing: readonly string[];
+  /** It fails, and a waiver accepts each of its failures. */
+  readonly onlyWaived: boolean;
 }
 
 /** A benchmark, judged. */
@@ -23,11 +25,14 @@ export interface BenchmarkResult<F extends JudgedFinding = Finding> {
   readonly benchmark: Benchmark;
   readonly controls: readonly ControlResult<F>[];
   readonly counts: Readonly<Record<ControlVerdict, number>>;
+  /** Failed controls with waived failures only. */
+  readonly waived: number;
   readonly score: Score;
 }
 
 /**
- * How far a benchmark is met. A control that could not be judged counts as one that is not met; a control that needs a
+ * How far a benchmark is met. A control with waived failures only counts as one that is not met, since an accepted failure
+ * is one. A control that could not be judged counts as one that is not met; a control that needs a
  * person, does not apply, or has no check does not count.
  */
 export interface Score {
@@ -38,8 +43,16 @@ export interface Score {
   readonly percent: number | null;
 }
 
-/** What the result of a control depends on: a finding, or with `count` as many of the same check and verdict. */
-export type JudgedFinding = Pick<Finding, 'check' | 'verdict'> & { readonly count?: number };
+/**
+ * What the result of a control depends on: a finding, or with `count` as many of the same check and verdict. `waived`: a
+ * waiver accepts it, or them.
+ */
+export type JudgedFinding = Pick<Finding, 'check' | 'verdict'> & { readonly count?: number; readonly waived?: boolean };
+
+/** How many findings waivers accept. */
+export function countWaived(findings: readonly JudgedFinding[]): number {
+  return findings.reduce((sum, { count = 1, waived = false }) => sum + (waived ? count : 0), 0);
+}
 
 /** How many findings there are by verdict. */
 export function countVerdicts(findings: readonly JudgedFinding[]): Readonly<Record<Verdict, number>> {
@@ -73,16 +86,26 @@ export function assessBenchmark<F extends JudgedFinding>(
       const own = judged.flatMap((check) => byCheck.get(check) ?? []);
       const missing = judged.filter((check) => !byCheck.has(check));
       const verdict = controlVerdict(own, missing);
-      if (left.length === 0) return { control, findings: own, missing, verdict };
+      const onlyWaived =
+        verdict === 'fail' && own.every((finding) => finding.verdict !== 'fail' || finding.waived === true);
+      if (left.length === 0) return { control, findings: own, missing, verdict, onlyWaived };
       const reasons = left.map((check) => `${check} is excluded (${excluded.get(check) ?? ''})`);
       const why = [...(control.why === undefined ? [] : [control.why]), ...reasons].join('; ');
       // The others can prove a failure, but not that the whole control is met.
       const isOpen = verdict === 'pass' || verdict === 'notApplicable';
-      return { control: { ...control, why }, findings: own, missing, verdict: isOpen ? 'notJudged' : verdict };
+      return {
+        control: { ...control, why },
+        findings: own,
+        missing,
+        verdict: isOpen ? 'notJudged' : verdict,
+        onlyWaived,
+      };
     });
   const counts = Object.fromEntries(CONTROL_VERDICTS.map((verdict) => [verdict, 0])) as Record<ControlVerdict, number>;
   for (const { verdict } of controls) counts[verdict] += 1;
-  return { benchmark, controls, counts, score: scoreOf(counts.pass, counts.pass + counts.fail + counts.unknown) };
+  const waived = controls.filter(({ onlyWaived }) => onlyWaived).length;
+  const score = scoreOf(counts.pass, counts.pass + counts.fail + counts.unknown);
+  return { benchmark, controls, counts, waived, score };
 }
 
 /**

@@ -117,6 +117,7 @@ void t.test('a collector that goes and comes back: nothing is missed, nothing co
       benchmarks: BUILT_IN_CATALOG.benchmarks,
       excluded: new Map(),
       waivers: () => [],
+      waiverUses: () => ({ findings: [], vulnerabilities: [] }),
       exemptNamespaces: () => undefined,
       suppressionIn: () => undefined,
       denials: { take: () => Promise.reject(new Error('not here')) },

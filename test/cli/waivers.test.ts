@@ -20,12 +20,17 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
   const directory = directoryOf(t);
   const store = await openSqliteStore({ path: join(directory, 'store.sqlite') });
   await store.putNodes([nodeRow()]);
-  const put = [finding({ on: 'report' }), finding({ on: 'shop' }), finding({ on: 'db', verdict: 'pass' })];
+  const put = [
+    finding({ on: 'report' }),
+    finding({ on: 'shop' }),
+    finding({ on: 'db', verdict: 'pass' }),
+    finding({ on: 'report', check: 'container.host-pid' }),
+  ];
   await store.commit([commit({ sequence: 1, snapshot: true, put })]);
   await store.close();
   mkdirSync(join(directory, 'waivers'), { mode: 0o700 });
   const documents = [
-    waiver('legacy', { checks: ['container.privileged'], subjects: ['name-of-report'] }, day(30)),
+    waiver('legacy', { checks: ['container.host-pid', 'container.privileged'], subjects: ['name-of-report'] }, day(30)),
     waiver('old', { checks: ['container.privileged'] }, day(-1)),
   ];
   writeFileSync(
@@ -39,32 +44,48 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
   const ask = async (path: string): Promise<unknown> =>
     (await fetch(`http://127.0.0.1:${String(api.port)}${path}`, { headers: { authorization } })).json();
   const isWaived = async (): Promise<boolean> =>
-    ((await ask('/v1/summary')) as { readonly counts: { readonly waived: number } }).counts.waived === 1;
+    ((await ask('/v1/summary')) as { readonly counts: { readonly waived: number } }).counts.waived === 2;
   for (let tries = 0; tries < 1000 && !(await isWaived()); tries += 1) await delay(10);
 
   const accepted = { name: 'legacy', owner: 'shop team', reason: 'replaced in March', expires: day(30) };
   t.match(await ask('/v1/summary'), {
-    counts: { verdicts: { fail: 1, pass: 1 }, failures: { critical: 1 }, waived: 1 },
+    counts: { verdicts: { fail: 1, pass: 1 }, failures: { critical: 1 }, waived: 2 },
   });
   const named = (subject: string, waivedBy?: object) => ({
     subject: { name: subject },
     ...(waivedBy !== undefined && { waiver: waivedBy }),
   });
-  t.match(await ask('/v1/findings?state=waived'), { findings: [named('name-of-report', accepted)] });
+  t.match(await ask('/v1/findings?state=waived'), {
+    findings: [named('name-of-report', accepted), named('name-of-report', accepted)],
+  });
   t.match(await ask('/v1/findings?verdict=fail&state=open&total=true'), {
     findings: [named('name-of-shop')],
     total: 1,
   });
   t.match(
     await ask('/v1/findings?total=true'),
-    { findings: [named('name-of-shop'), named('name-of-db'), named('name-of-report', accepted)], total: 3 },
+    {
+      findings: [
+        named('name-of-shop'),
+        named('name-of-db'),
+        named('name-of-report', accepted),
+        named('name-of-report', accepted),
+      ],
+      total: 4,
+    },
     'waived ones last',
   );
   t.match(await ask('/v1/findings/groups?by=check'), {
-    groups: [{ check: 'container.privileged', counts: { verdicts: { fail: 1 }, waived: 1 } }],
+    groups: [
+      { check: 'container.privileged', counts: { verdicts: { fail: 1 }, waived: 1 } },
+      { check: 'container.host-pid', counts: { verdicts: { fail: 0 }, waived: 1 } },
+    ],
   });
-  t.match(await ask('/v1/history'), {
-    entries: [{ action: 'changed', verdict: 'fail', waiver: accepted }, { action: 'opened' }, { action: 'opened' }],
+  t.match(await ask('/v1/history?limit=2'), {
+    entries: [
+      { action: 'changed', verdict: 'fail', waiver: accepted },
+      { action: 'changed', verdict: 'fail', waiver: accepted },
+    ],
   });
   t.match(await ask('/v1/status'), { issues: [{ code: 'waiverExpired', subject: 'old' }, { code: 'nodeOffline' }] });
   t.match(await ask('/v1/findings?state=odd'), { error: { code: 'invalidRequest' } });
@@ -94,5 +115,62 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
     (await run(uid)).stdout.replaceAll(/\s+/g, ' '),
     /waived by legacy \(shop team, until [-\d]+\): replaced in March/,
   );
+
+  const waivers = (...args: readonly string[]) =>
+    plimsoll(['waivers', ...args, '--api', `127.0.0.1:${String(api.port)}`, '--data-dir', directory], {
+      COLUMNS: '160',
+    });
+  const [list, report, many, none, documented, ofFile] = await Promise.all([
+    waivers(),
+    waivers('report'),
+    waivers('report', '--within', '40d', '--state', 'used'),
+    waivers('report', '--state', 'used'),
+    waivers('list', '-o', 'json'),
+    plimsoll(['waivers', '--file', join(directory, 'waivers'), '-o', 'json']),
+  ]);
+  t.match(list, {
+    code: 0,
+    stdout: /old +expired +0[^]*legacy +used +2 +[-\d]+ +shop team +container\.host-pid, cont/,
+  });
+  t.match(report, { code: 1, stdout: /old +expired/ });
+  t.notMatch(report.stdout, 'legacy');
+  t.match(many, { code: 1, stdout: /legacy +ends in \d+ days/ });
+  t.match(none, { code: 0, stdout: 'No waiver needs a decision.\n' });
+  t.match(JSON.parse(documented.stdout), {
+    waivers: [
+      { name: 'old', target: 'findings', state: 'expired', problems: ['expired'] },
+      { name: 'legacy', state: 'used', findings: 2, match: { subjects: ['name-of-report'] }, expires: day(30) },
+    ],
+  });
+  t.match(JSON.parse(ofFile.stdout), {
+    waivers: [
+      { name: 'old', state: 'expired', findings: null },
+      { name: 'legacy', state: 'notReviewed' },
+    ],
+  });
+  // CIS Docker 1.8.0: 5.5 privileged containers, 5.16 the pid namespace of the host. A waiver changes neither result.
+  const control = (id: string, over: object) => ({ control: id, verdict: 'fail', ...over });
+  const compliance = (...args: readonly string[]) =>
+    plimsoll(
+      ['compliance', 'cis-docker-1.8.0', ...args, '--api', `127.0.0.1:${String(api.port)}`, '--data-dir', directory],
+      { COLUMNS: '160' },
+    );
+  const [controls, table5, nodes] = await Promise.all([
+    compliance('-o', 'json'),
+    compliance(),
+    compliance('--by', 'node', '-o', 'json'),
+  ]);
+  const results = JSON.parse(controls.stdout) as { waived: number; counts: object; controls: { control: string }[] };
+  const of = (id: string) => results.controls.find((one) => one.control === id);
+  t.match(of('5.5'), control('5.5', { failed: 2, waived: 1, onlyWaived: false }));
+  t.match(of('5.16'), control('5.16', { failed: 1, waived: 1, onlyWaived: true }));
+  t.match(results, { waived: 1, counts: { fail: 2, pass: 0 }, score: { passed: 0 } });
+  t.match(
+    table5.stdout,
+    /5\.5 +failed +2 +1 +3 [^]*5\.16 +waived +1 +1 +1 [^]*2 failed \(1 with waived failures only\)/,
+  );
+  t.match(JSON.parse(nodes.stdout), { nodes: [{ name: 'web-1', counts: { fail: 2 }, waived: 1 }] });
+  t.match(await waivers('drop'), { code: 2, stderr: /waivers has no action "drop"/ });
+  t.match(await waivers('--within', '14d'), { code: 2, stderr: /are for report/ });
   await running.end();
 });

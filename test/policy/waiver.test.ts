@@ -4,6 +4,8 @@ import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Verdict } from '../../posture/verdict.ts';
 import { applyWaivers, parseWaiver, waiverText } from '../../policy/waiver.ts';
 import type { Waiver } from '../../policy/waiver.ts';
+import { parseWaiverDocument } from '../../policy/waiver-document.ts';
+import { parseWaivers } from '../../vulnerability/waiver.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12);
 const IMAGE = `sha256:${'a'.repeat(64)}`;
@@ -141,3 +143,47 @@ void t.test('a pattern takes time in proportion to its length and that of the na
   t.ok(user < 500_000, `${String(user)} µs`);
   t.end();
 });
+
+void t.test('vulnerabilities: the same kind, with the conditions of the list', (t) => {
+  const written = (match: object, spec: object = {}): unknown => ({
+    apiVersion: 'plimsoll.dev/v1',
+    kind: 'Waiver',
+    metadata: { name: 'shop-openssl' },
+    spec: { match, reason: 'not reachable', owner: 'shop team', expires: '2027-01-31', ...spec },
+  });
+  const parse = (value: unknown) => parseWaiverDocument(value, { source: 'team.yaml', nowMs: NOW });
+  const match = { vulnerabilities: ['CVE-2026-1'], packages: ['libssl*'], images: ['registry.example.com/shop/**'] };
+  const listed = parseWaivers(
+    [{ ids: match.vulnerabilities, packages: match.packages, images: match.images, ...spec() }],
+    'team.yaml',
+  );
+  t.ok(listed.ok);
+  t.strictSame(parse(written(match)), {
+    ok: true,
+    value: {
+      target: 'vulnerabilities',
+      waiver: { ...(listed.ok ? listed.waivers[0] : {}), source: 'team.yaml shop-openssl' },
+    },
+  });
+  const wrong: readonly (readonly [unknown, RegExp])[] = [
+    [written({ vulnerabilities: [] }), /^spec\.match\.vulnerabilities: expected at least one/],
+    [written({ vulnerabilities: ['CVE-*'] }), /^spec\.match\.vulnerabilities\[0\]: .*without patterns/],
+    [written({ ...match, images: [] }), /^spec\.match\.images: /],
+    [written({ ...match, checks: ['a.b'] }), /^spec\.match\.checks: unknown field/],
+    [written({ ...match, subjects: ['x'] }), /^spec\.match\.subjects: unknown field/],
+    [written({ checks: ['a.b'], packages: ['x'] }), /^spec\.match\.packages: unknown field/],
+    [written(match, { reason: ' ' }), /^spec\.reason: /],
+    [written(match, { expires: '2027-02-30' }), /^spec\.expires: /],
+    [written(match, { expires: '2028-02-20' }), /^spec\.expires: expected a date within 366 days/],
+    [written(match, { from: '2026-12-01' }), /^spec\.from: unknown field/],
+    [{ ...(written(match) as object), metadata: { name: ' ' } }, /^metadata\.name: /],
+  ];
+  for (const [value, problem] of wrong) t.match(parse(value), { ok: false, problem }, String(problem));
+  t.match(parse(document({})), { ok: true, value: { target: 'findings', waiver: { name: 'legacy' } } });
+  t.end();
+});
+
+/** What both forms have. */
+function spec(): object {
+  return { reason: 'not reachable', owner: 'shop team', expires: '2027-01-31' };
+}

@@ -1,7 +1,7 @@
 import { benchmark, benchmarkList } from '../../../api/check.ts';
 import { benchmarkNodes, benchmarkResult, benchmarkTrend } from '../../../api/compliance.ts';
 import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
-import { countVerdicts } from '../../../posture/benchmark/compliance.ts';
+import { countVerdicts, countWaived } from '../../../posture/benchmark/compliance.ts';
 import * as s from '../../../posture/schema.ts';
 import { fleetResult } from '../../compliance.ts';
 import { numeric, repeated, text } from '../parameter.ts';
@@ -65,7 +65,7 @@ export const getBenchmarkResults = jsonRoute({
   summary: 'Results of the controls of a benchmark',
   description:
     'Over the fleet, or on the nodes that are named. A control fails where one finding of its checks fails; otherwise it is ' +
-    'unknown where one is unknown or a check has no finding; otherwise manual; otherwise it passes where one passes.',
+    'unknown where one is unknown or a check has no finding; otherwise manual; otherwise it passes where one passes. A waiver changes no result.',
   refuses: ['notFound', 'invalidRequest', 'unknownNode'],
   params,
   query: s.object({ node: repeated(text('', 4096), 'id or name of a node', 100), level }),
@@ -83,7 +83,8 @@ export const getBenchmarkResults = jsonRoute({
       nodes: chosen?.length ?? (await store.nodes()).length,
       score: { ...result.score, percent: result.score.percent ?? undefined },
       counts: { ...result.counts },
-      controls: result.controls.map(({ control, verdict, findings, missing }) => ({
+      waived: result.waived,
+      controls: result.controls.map(({ control, verdict, findings, missing, onlyWaived }) => ({
         id: control.id,
         title: control.title,
         level: control.level,
@@ -91,6 +92,8 @@ export const getBenchmarkResults = jsonRoute({
         checks: control.checks,
         missing,
         findings: { ...countVerdicts(findings) },
+        waived: countWaived(findings),
+        onlyWaived,
         why: control.why,
       })),
     });
@@ -122,12 +125,12 @@ export const listBenchmarkNodes = jsonRoute({
     const page = rest.slice(0, query.limit);
     const nodes = [];
     for (const { id, name } of page) {
-      const { score, counts } = await fleetResult(store, found.body, {
+      const { score, counts, waived } = await fleetResult(store, found.body, {
         level: query.level ?? undefined,
         excluded,
         nodes: [id],
       });
-      nodes.push({ id, name, score: { ...score, percent: score.percent ?? undefined }, counts: { ...counts } });
+      nodes.push({ id, name, score: { ...score, percent: score.percent ?? undefined }, counts: { ...counts }, waived });
     }
     return answer({ nodes, cursor: rest.length > page.length ? page.at(-1)?.key : undefined });
   },
@@ -149,9 +152,10 @@ export const getBenchmarkTrend = jsonRoute({
     if (!found.ok) return found;
     const scores = await store.benchmarkScores(found.body.id, clock.now() - query.days * 86_400_000);
     return answer({
-      days: scores.map(({ atMs, nodes, score }) => ({
+      days: scores.map(({ atMs, nodes, score, waived }) => ({
         atMs,
         nodes,
+        waived,
         score: { ...score, percent: score.percent ?? undefined },
       })),
     });

@@ -40,7 +40,18 @@ void t.test('waivers', async (t) => {
     'image.json': waiver({ images: ['registry.example.com/shop/*'] }),
     'star.json': waiver({ ids: ['*'] }),
     'forever.json': waiver({ expires: undefined }),
-    'policy.json': policyText({ rules: [{ type: 'vulnerability', severity: 'high' }], waivers: ['good.json'] }),
+    'document.json': JSON.stringify({
+      apiVersion: 'plimsoll.dev/v1',
+      kind: 'Waiver',
+      metadata: { name: 'shop-openssl' },
+      spec: {
+        match: { vulnerabilities: ['CVE-2026-0001'], packages: ['openssl'] },
+        reason: 'not reachable',
+        owner: 'shop',
+        expires: new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10),
+      },
+    }),
+    'policy.json': policyText({ rules: [{ type: 'vulnerability', severity: 'high' }], waivers: ['document.json'] }),
   });
   const run = (name: string, ...more: readonly string[]): Promise<Run> =>
     gate(world, '--fail-on', 'high', '--waivers', world.path(`${name}.json`), ...more);

@@ -211,6 +211,7 @@ void t.test('real answers match the document', async (t) => {
     getBenchmarkTrend: { path: '/v1/benchmarks/cis-docker-1.8.0/trend' },
     listDenials: { path: '/v1/denials' },
     listDetections: { path: '/v1/detections' },
+    listWaivers: { path: '/v1/waivers' },
     reportDenials: {
       path: '/v1/denials',
       init: posted({ reporter: { program: 'admission', name: 'a', instance: 'i' }, pending: 0, dropped: 0 }),

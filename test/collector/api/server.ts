@@ -63,6 +63,7 @@ export type ServerOptions = { readonly duplicated?: readonly string[] } & Partia
     | 'running'
     | 'suppressionIn'
     | 'waivers'
+    | 'waiverUses'
     | 'exemptNamespaces'
     | 'hasExpiredWaiver'
     | 'rollouts'
@@ -138,6 +139,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
     excluded: new Map(),
     denials: createDenialIntake({ store, reporters: createAdmissionReporters(clock), eventBus, clock }),
     waivers: options.waivers ?? (() => []),
+    waiverUses: options.waiverUses ?? (() => ({ findings: [], vulnerabilities: [] })),
     exemptNamespaces: options.exemptNamespaces ?? (() => undefined),
     suppressionIn: options.suppressionIn ?? (() => undefined),
     hasExpiredWaiver: options.hasExpiredWaiver ?? (() => false),

@@ -45,6 +45,11 @@ void t.test('score: unknown counts as not met, and is never rounded up to all', 
   for (const verdict of ['manual', 'notApplicable'] as const)
     t.equal(assessBenchmark(benchmark(...many), [...passed, ...findings('a.c0', verdict)]).score.percent, 100, verdict);
   t.equal(assessBenchmark(benchmark(control('1', 1)), []).score.percent, null);
+  const accepted = findings('a.b', 'fail', 'pass').map((one) => Object.assign({ waived: one.verdict === 'fail' }, one));
+  const waived = assessBenchmark(benchmark(control('1', 1, 'a.b')), accepted);
+  t.match(waived, { controls: [{ verdict: 'fail', onlyWaived: true }], waived: 1, score: { passed: 0, counted: 1 } });
+  const more = assessBenchmark(benchmark(control('1', 1, 'a.b')), [...accepted, ...findings('a.b', 'fail')]);
+  t.match(more, { controls: [{ verdict: 'fail', onlyWaived: false }], waived: 0 });
   // Whatever is judged, a verdict that is not a pass never raises the score.
   for (const verdict of VERDICTS.filter((one) => one !== 'pass'))
     t.ok((assessBenchmark(benchmark(control('1', 1, 'a.b')), findings('a.b', verdict)).score.percent ?? 0) === 0);

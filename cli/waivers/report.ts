@@ -1,0 +1,82 @@
+import type { ListedWaiver } from '../../api/waiver.ts';
+import { loadWaiverFiles } from '../../image/policy/waiver-files.ts';
+import type { FileProblem } from '../../image/policy/yaml-files.ts';
+import { waiverEnd } from '../../policy/waiver.ts';
+import { counted } from '../../api/format.ts';
+
+/** What is worth a decision. */
+export interface WaiverLimits {
+  readonly nowMs: number;
+  /** A waiver that ends within this time. */
+  readonly withinMs: number;
+  /** A waiver that accepts more findings. */
+  readonly maxFindings: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Why someone should decide about a waiver, in words; empty: nobody need. */
+export function problemsOf(
+  { state, expires, findings }: ListedWaiver,
+  { nowMs, withinMs, maxFindings }: WaiverLimits,
+): readonly string[] {
+  const leftMs = Date.parse(`${expires}T00:00:00Z`) + DAY_MS - nowMs;
+  return [
+    ...(state === 'expired' ? ['expired'] : []),
+    ...(state !== 'expired' && leftMs <= withinMs
+      ? [`ends in ${counted(Math.max(0, Math.floor(leftMs / DAY_MS)), 'day')}`]
+      : []),
+    ...(state === 'unused' ? ['accepts nothing'] : []),
+    ...(state === 'broad' ? ['accepts more than half of all'] : []),
+    ...(findings !== null && findings > maxFindings
+      ? [`accepts ${counted(findings, 'finding')}, more than ${String(maxFindings)}`]
+      : []),
+  ];
+}
+
+/** The waivers of files, or what is wrong with the files. What they accept is not known. */
+export async function waiversOfFiles(
+  paths: readonly string[],
+  nowMs: number,
+): Promise<
+  | { readonly ok: true; readonly waivers: readonly ListedWaiver[] }
+  | { readonly ok: false; readonly problems: readonly FileProblem[] }
+> {
+  const loaded = await loadWaiverFiles(paths, nowMs);
+  if (!loaded.ok) return loaded;
+  const nothing = { checks: [], subjects: [], nodes: [], imageIds: [], vulnerabilities: [], packages: [], images: [] };
+  const stateAt = (fromMs: number, expiresMs: number): ListedWaiver['state'] =>
+    nowMs >= expiresMs ? 'expired' : nowMs < fromMs ? 'pending' : 'notReviewed';
+  const ofFindings = loaded.findingWaivers.map((waiver): ListedWaiver => {
+    const { name, owner, reason, match, fromMs, expiresMs } = waiver;
+    return {
+      target: 'findings',
+      name,
+      owner,
+      reason,
+      from: fromMs === 0 ? null : new Date(fromMs).toISOString().slice(0, 10),
+      expires: waiverEnd(expiresMs),
+      state: stateAt(fromMs, expiresMs),
+      findings: null,
+      images: null,
+      match: { ...nothing, ...match },
+    };
+  });
+  const ofVulnerabilities = loaded.waivers.map((waiver): ListedWaiver => {
+    const { source: name, owner, reason, ids: vulnerabilities, packages, images, expiresAt } = waiver;
+    return {
+      target: 'vulnerabilities',
+      name,
+      owner,
+      reason,
+      from: null,
+      expires: waiverEnd(expiresAt),
+      state: stateAt(0, expiresAt),
+      findings: null,
+      images: null,
+      match: { ...nothing, vulnerabilities, packages, images },
+    };
+  });
+  const waivers = [...ofFindings, ...ofVulnerabilities];
+  return { ok: true, waivers: waivers.toSorted((one, other) => (one.expires < other.expires ? -1 : 1)) };
+}
