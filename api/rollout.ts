@@ -204,8 +204,13 @@ export const rolloutState = s.object({
     10_000,
   ),
   recent: s.list(
-    s.object({ policy: s.string('', 253), atMs: time('when') }),
-    'responses that were begun within the last hour',
+    s.object({
+      id: s.withDefault(s.string('', 64), ''),
+      policy: s.string('', 253),
+      atMs: time('when it was begun'),
+      failedMs: s.nullable(time('when its last try failed')),
+    }),
+    'responses that were begun within the last day',
     10_000,
   ),
 });

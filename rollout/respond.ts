@@ -22,7 +22,7 @@ const PAUSE_MS = 1000;
 /**
  * Carries out one response. The object must still be the one that was planned for: a name can be used again. An API
  * server that fails or is not there, such as one whose admission webhook has no endpoint yet, is asked again for some
- * seconds while `mayGoOn`: the budget has counted the response already.
+ * seconds while `mayGoOn`.
  */
 export async function carryOut(
   api: ResponseApi,

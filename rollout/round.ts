@@ -4,7 +4,7 @@ import type { KubernetesApi } from '../kubernetes/api-client.ts';
 import { firedNow } from '../policy/rollout/plan.ts';
 import type { Plan, PlanEntry } from '../policy/rollout/plan.ts';
 import type { ResponsePolicy } from '../policy/rollout/response-policy.ts';
-import { planResponses } from '../policy/rollout/response.ts';
+import { attemptOf, planResponses } from '../policy/rollout/response.ts';
 import type { ResponseEntry } from '../policy/rollout/response.ts';
 import type { RolloutPolicy } from '../policy/rollout/rollout-policy.ts';
 import type { RolloutRecord, Workload } from '../policy/rollout/workload.ts';
@@ -98,7 +98,7 @@ export function createRounds(options: RoundOptions): Rounds {
         else if (!state.value.delivered.includes(entry.id)) await deliver(options, entry, workload);
       }
       for (const response of responses.value.filter((one) => one.state === 'ready').slice(0, MAX_STEPS))
-        if (isLeader()) await respond(options, response);
+        if (isLeader()) await respond(options, response, state.value);
       return undefined;
     },
   };
@@ -134,10 +134,19 @@ async function planAll(
   return { ok: true, value: entries };
 }
 
-/** Carries out one response, after the collector has recorded that it begins: that is what the budget counts. */
-async function respond({ api, collector, clock, log, isLeader }: RoundOptions, entry: ResponseEntry): Promise<void> {
-  const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, { state: 'started', note: '' })] });
-  if (!sent.ok) return log.warn({ id: entry.id, reason: sent.reason }, 'a response waits: it could not be recorded');
+/**
+ * Carries out one response, after the collector has recorded that it begins: that is what the budget counts. A further
+ * try has been recorded as begun before.
+ */
+async function respond(
+  { api, collector, clock, log, isLeader }: RoundOptions,
+  entry: ResponseEntry,
+  { recent }: Pick<RolloutState, 'recent'>,
+): Promise<void> {
+  if (attemptOf({ recent, now: clock.now() }, entry.id) === undefined) {
+    const sent = await collector.report({ plan: undefined, steps: [stepOf(entry, { state: 'started', note: '' })] });
+    if (!sent.ok) return log.warn({ id: entry.id, reason: sent.reason }, 'a response waits: it could not be recorded');
+  }
   if (!isLeader()) return undefined;
   const result = await carryOut(api, entry, { clock, mayGoOn: isLeader });
   const step = result.ok ? ({ state: 'done', note: '' } as const) : ({ state: 'failed', note: result.reason } as const);

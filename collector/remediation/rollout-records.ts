@@ -25,7 +25,12 @@ export interface RolloutState {
   readonly isPaused: boolean;
   readonly decisions: readonly { readonly id: string; readonly decision: 'approved' | 'rejected' }[];
   readonly delivered: readonly string[];
-  readonly recent: readonly { readonly policy: string; readonly atMs: number }[];
+  readonly recent: readonly {
+    readonly id: string;
+    readonly policy: string;
+    readonly atMs: number;
+    readonly failedMs: number | null;
+  }[];
 }
 
 /** What records need. */
@@ -39,7 +44,7 @@ export interface RolloutRecordsOptions {
 /** Rollouts whose steps and decisions are kept; the one that was changed the longest ago is forgotten. */
 const MAX_RECORDS = 1000;
 const MAX_STEPS = 50;
-const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 const MAX_PLANNED = 20_000;
 const ROLLOUTS_FILE = 'rollouts.json';
 const PAUSES_FILE = 'rollouts-paused.json';
@@ -123,11 +128,12 @@ export async function openRolloutRecords(options: RolloutRecordsOptions): Promis
       recent: kept
         .all()
         .filter(({ action }) => RESPONSE_ACTIONS.includes(action))
-        .flatMap(({ policy, steps }) =>
-          steps
-            .filter(({ state, atMs }) => state === 'started' && clock.now() - atMs < HOUR_MS)
-            .map(({ atMs }) => ({ policy, atMs })),
-        ),
+        .flatMap(({ id, policy, steps }) => {
+          const begun = steps.findLast(({ state }) => state === 'started');
+          if (begun === undefined || clock.now() - begun.atMs >= DAY_MS) return [];
+          const last = steps.at(-1);
+          return [{ id, policy, atMs: begun.atMs, failedMs: last?.state === 'failed' ? last.atMs : null }];
+        }),
     }),
     report: async ({ plan: next, part, steps }, by) => {
       const release = await mutex.acquire();

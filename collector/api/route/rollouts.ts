@@ -13,6 +13,7 @@ import type { ImageState } from '../../../policy/rollout/exposure.ts';
 import { isDigest, isTag, parseReference } from '../../../policy/reference.ts';
 import * as s from '../../../posture/schema.ts';
 import { listExposures } from '../../image/exposures.ts';
+import type { RolloutState } from '../../remediation/rollout-records.ts';
 import { text } from '../parameter.ts';
 import { answer, callerOf, jsonRoute, refuse } from '../route.ts';
 import { NO_POLICIES } from './policies.ts';
@@ -141,6 +142,11 @@ export const listRollouts = jsonRoute({
   },
 });
 
+/** An absent time is left out. */
+function presentProgress({ recent, ...rest }: RolloutState) {
+  return { ...rest, recent: recent.map((one) => ({ ...one, failedMs: one.failedMs ?? undefined })) };
+}
+
 function presentRollout({ decision, ...rest }: Rollout) {
   return Object.assign(rest, { decision: decision ?? undefined });
 }
@@ -196,7 +202,7 @@ export const getRolloutState = jsonRoute({
     'Decisions of people that are not used yet, whether rollouts are paused, and which webhooks have answered.',
   refuses: ['notFound'],
   answer: rolloutState,
-  handle: (_input, { rollouts }) => (rollouts === undefined ? NO_POLICIES : answer(rollouts.state())),
+  handle: (_input, { rollouts }) => (rollouts === undefined ? NO_POLICIES : answer(presentProgress(rollouts.state()))),
 });
 
 /** POST /v1/rollouts/report */
@@ -212,6 +218,6 @@ export const reportRollouts = jsonRoute({
   handle: async ({ body, principal, address }, { rollouts }) => {
     if (rollouts === undefined) return NO_POLICIES;
     await rollouts.report(body, callerOf({ principal, address }).slice(0, 512));
-    return answer(rollouts.state());
+    return answer(presentProgress(rollouts.state()));
   },
 });

@@ -113,9 +113,31 @@ void t.test('the budget holds for an hour, whoever used it', (t) => {
       ({ state }) => state === 'ready',
     ).length;
   t.equal(ready([]), 3);
-  t.equal(ready([{ policy: 'p', atMs: NOW - 59 * MINUTE }]), 2);
-  t.equal(ready([{ policy: 'p', atMs: NOW - 61 * MINUTE }]), 3);
-  t.equal(ready([{ policy: 'other', atMs: NOW }]), 3);
+  const begun = { id: 'another', policy: 'p', failedMs: null };
+  t.equal(ready([{ ...begun, atMs: NOW - 59 * MINUTE }]), 2);
+  t.equal(ready([{ ...begun, atMs: NOW - 61 * MINUTE }]), 3);
+  t.equal(ready([{ ...begun, policy: 'other', atMs: NOW }]), 3);
+  t.end();
+});
+
+void t.test('a response that was begun goes on: with its approval, in its place of the budget, after a pause', (t) => {
+  const policies = [policy({ approval: 'required', budget: { perHour: 1 } })];
+  const [{ id = '' } = {}] = plan({ policies });
+  const begun = (minutes: number, failed: number | null): ResponseInput['recent'] => [
+    { id, policy: 'p', atMs: NOW - minutes * MINUTE, failedMs: failed === null ? null : NOW - failed * MINUTE },
+  ];
+  const cases: readonly (readonly [string, Partial<ResponseInput>, ResponseEntry['state']])[] = [
+    ['failed just now', { recent: begun(0.1, 0) }, 'waiting'],
+    ['failed a minute ago', { recent: begun(1.1, 1) }, 'ready'],
+    ['failed again: the pauses double', { recent: begun(5, 2) }, 'waiting'],
+    ['the pause is over', { recent: begun(5, 2.5) }, 'ready'],
+    ['the process was killed meanwhile', { recent: begun(2, null) }, 'ready'],
+    ['somebody has rejected it since', { recent: begun(2, 1), decisions: new Map([[id, 'rejected']]) }, 'rejected'],
+    ['somebody has paused rollouts', { recent: begun(2, 1), isPaused: true }, 'waiting'],
+    ['it was carried out', { recent: begun(2, null), done: new Set([id]) }, 'none'],
+    ['an hour later it is another one', { recent: begun(61, 30) }, 'awaitingApproval'],
+  ];
+  for (const [name, input, state] of cases) t.equal(plan({ policies, ...input })[0]?.state, state, name);
   t.end();
 });
 
