@@ -6,6 +6,7 @@ import { fetchSnapshots } from '../image/policy/fetch-snapshots.ts';
 import type { CollectorReporter } from '../image/policy/collector-reporter.ts';
 import { toAdmittedPod } from './admitted-pod.ts';
 import type { Clock } from '../service/clock.ts';
+import { isLoopback } from '../service/config/api-url.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -46,7 +47,11 @@ export interface AdmissionReady {
   readonly listen: Address;
 }
 
-const DRAIN_MS = 4_000;
+/**
+ * The API server opens connections to this replica until every kube-proxy has left it out of the Service: usually a
+ * second, longer in large clusters. `terminationGracePeriodSeconds` of the manifests is 15.
+ */
+const DRAIN = Object.freeze({ leastMs: 4_000, quietMs: 2_000, mostMs: 10_000 });
 const VERSION_FILE = 'snapshot-version';
 
 /**
@@ -72,6 +77,8 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   const scans =
     fetching.server === undefined ? undefined : startScanRequests({ server: fetching.server, clock, log, signal });
   let caBundle = '';
+  // What is admitted while the replica drains is reported too: an unreported pod would be a finding.
+  const answered = new AbortController();
   const reporter = await openCollectorReporter({
     program: 'admission',
     name: hostname(),
@@ -79,7 +86,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     settings,
     clock,
     log,
-    signal,
+    signal: answered.signal,
   });
   const first = Promise.withResolvers<WebhookTls | undefined>();
   let present: (tls: WebhookTls) => void = first.resolve;
@@ -96,7 +103,9 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     },
   );
   keeping.catch(first.reject);
-  const tls = await first.promise;
+  const tls = await first.promise.finally(() => {
+    if (signal.aborted) answered.abort();
+  });
   if (tls === undefined) return;
   const server = await openWebhookServer(settings.admissionListen, tls, {
     respond: responder(options, source.current, { reporter, scans }),
@@ -118,12 +127,11 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     log.info({ listen: formatAddress(address) }, 'admission webhook listens');
     void source.ready.then(() => onReady({ listen: address }));
     await keeping;
-    server.drain();
-    // The API server may still open connections for a moment after a pod has left the endpoints of its Service.
-    if (settings.admissionTlsSecret !== 'off') await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+    if (!isLoopback(settings.admissionListen)) await server.drain(DRAIN);
     log.info({ reason: String(signal.reason) }, 'admission webhook is ending');
   } finally {
     await server.close();
+    answered.abort();
     await Promise.all([fetching.ended, scans?.over, reporter?.over, peers]);
   }
 }

@@ -35,13 +35,20 @@ export interface WebhookHandlers {
   readonly onError: (error: unknown) => void;
 }
 
+/** How long a server drains: until `quietMs` have passed without a request, but `leastMs`, and not longer than `mostMs`. */
+export interface DrainLimits {
+  readonly leastMs: number;
+  readonly quietMs: number;
+  readonly mostMs: number;
+}
+
 /** A listening server. */
 export interface WebhookServer {
   readonly address: Address;
   /** Presents another certificate from the next connection on. */
   readonly replaceCertificate: (tls: WebhookTls) => void;
   /** From now on each answer ends its connection, so that the API server opens the next one elsewhere. */
-  readonly drain: () => void;
+  readonly drain: (limits: DrainLimits) => Promise<void>;
   /** Answers the requests that are being read, within two seconds, then closes. */
   readonly close: () => Promise<void>;
 }
@@ -72,6 +79,7 @@ export async function openWebhookServer(
 ): Promise<WebhookServer> {
   const budget = { buffered: 0 };
   let isDraining = false;
+  let requestedMs = performance.now();
   const server = createServer(
     {
       ...secureOptions(tls),
@@ -83,6 +91,7 @@ export async function openWebhookServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
+      requestedMs = performance.now();
       void serve(request, response, { respond, share, budget, isDraining }).catch((error: unknown) => {
         onError(error);
         if (!response.headersSent) send(response, 500, 'internal error, please report it');
@@ -100,8 +109,12 @@ export async function openWebhookServer(
   return {
     address: { host: listen.host, port },
     replaceCertificate: (next) => server.setSecureContext(secureOptions(next)),
-    drain: () => {
+    drain: async ({ leastMs, quietMs, mostMs }) => {
       isDraining = true;
+      const beganMs = performance.now();
+      const endMs = (): number => Math.min(beganMs + mostMs, Math.max(beganMs + leastMs, requestedMs + quietMs));
+      for (let leftMs = leastMs; leftMs > 0; leftMs = endMs() - performance.now())
+        await new Promise((resolve) => setTimeout(resolve, leftMs));
     },
     close: () => closeServer(server),
   };

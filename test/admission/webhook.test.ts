@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { Agent, request as httpsRequest } from 'node:https';
+import { Agent, createServer, request as httpsRequest } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { connect as connectPlain } from 'node:net';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -362,9 +362,58 @@ void t.test('an API server sends 200 requests at a time to one replica, and leav
   t.ok(answers.every(({ status }) => status === 200));
   const open = (): number => Object.values(agent.freeSockets).flat().length;
   t.ok(open() > 0, 'connections are kept');
-  server.drain();
+  const drained = server.drain({ leastMs: 200, quietMs: 3_000, mostMs: 60_000 });
+  let isDrained = false;
+  void drained.then(() => (isDrained = true));
   await Promise.all(Array.from({ length: open() }, ask));
   await until('no connection is kept', () => open() === 0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.match(await ask(), { status: 200 });
+  t.notOk(isDrained, 'it goes on as long as it is asked');
+  await drained;
+});
+
+void t.test('a replica that ends reports what it admits until its last answer', async (t) => {
+  const { certificatePem: cert, keyPem: key } = await issueCertificate(
+    { kind: 'server', names: ['localhost'] },
+    authority,
+    Date.now(),
+  );
+  const reports: { readonly admitted: readonly { readonly uid: string }[]; readonly ended: boolean }[] = [];
+  const collector = createServer({ cert, key }, (request, response) => {
+    let text = '';
+    request.setEncoding('utf8').on('data', (part: string) => (text += part));
+    request.on('end', () => {
+      reports.push(JSON.parse(text) as (typeof reports)[number]);
+      response.writeHead(200, { connection: 'close' }).end(JSON.stringify({ nowMs: Date.now() }));
+    });
+  });
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => collector.close());
+  const directory = temporaryDirectory(t);
+  writeFileSync(join(directory, 'ca.pem'), authority.certificatePem);
+  writeFileSync(join(directory, 'token'), 'token');
+  const { port, end } = await start(t, {
+    flags: {
+      // An API server reaches it through a Service, which may still send requests here.
+      'admission-listen': '0.0.0.0:0',
+      'report-collector': `localhost:${String((collector.address() as AddressInfo).port)}`,
+      'report-token-file': join(directory, 'token'),
+      'report-ca': join(directory, 'ca.pem'),
+    },
+  });
+  const ended = end();
+  const pod = restrictedPod(IMAGE);
+  const uid = '705ab4f5-6393-41e8-b7cc-42010a800002';
+  const object = { ...pod, metadata: { ...(pod['metadata'] as object), uid } };
+  t.match(await ask(port, { object }), { allowed: true });
+  t.notOk(
+    reports.some((report) => report.ended),
+    'it has not said yet that it reports nothing more',
+  );
+  await ended;
+  t.ok(reports.some(({ admitted }) => admitted.some((one) => one.uid === uid)));
+  t.equal(reports.at(-1)?.ended, true);
 });
 
 void t.test('clients with a certificate only', async (t) => {
