@@ -97,8 +97,8 @@ export function planResponses(input: ResponseInput): readonly ResponseEntry[] {
     }
   const states = statesOf(input, planned);
   return [...planned].map(([id, { policy, workload, reasons }]) => {
-    const state = states.get(id) ?? NOTHING;
-    return { id, policy: policy.name, workload, action: policy.action, changes: [], ...state, reasons };
+    const { state, note } = states.get(id) ?? NOTHING;
+    return { id, policy: policy.name, workload, action: policy.action, state, changes: [], reasons, note };
   });
 }
 

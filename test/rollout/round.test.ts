@@ -47,7 +47,12 @@ async function startRounds(t: Test) {
     },
   };
   const records = await openRolloutRecords({ directory, store, eventBus: createEventBus(), clock });
-  const failure = { check: 'container.privileged', severity: 'critical', nodeId: 'node-1' };
+  const failures = NAMES.map((name) => ({
+    check: 'container.privileged',
+    severity: 'critical',
+    nodeId: 'node-1',
+    containerId: name,
+  }));
   const match = { checks: ['container.privileged'] };
   const policy = parseResponsePolicy({
     value: {
@@ -65,8 +70,7 @@ async function startRounds(t: Test) {
     collector: {
       exposures: () => Promise.resolve({ ok: true, value: [] }),
       deniedIn: () => Promise.resolve({ ok: true, value: new Set<string>() }),
-      containerFailures: () =>
-        Promise.resolve({ ok: true, value: NAMES.map((name) => ({ ...failure, containerId: name })) }),
+      containerFailures: () => Promise.resolve({ ok: true, value: failures }),
       state: () => Promise.resolve({ ok: true, value: records.state() }),
       report: async ({ plan, steps }) => {
         await records.report({ plan: plan === undefined ? null : [...plan], part: 'only', steps }, 'rollout');

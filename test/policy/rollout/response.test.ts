@@ -122,7 +122,7 @@ void t.test('the budget holds for an hour, whoever used it', (t) => {
 
 void t.test('a response that was begun goes on: with its approval, in its place of the budget, after a pause', (t) => {
   const policies = [policy({ approval: 'required', budget: { perHour: 1 } })];
-  const [{ id = '' } = {}] = plan({ policies });
+  const id = plan({ policies })[0]?.id ?? '';
   const begun = (minutes: number, failed: number | null): ResponseInput['recent'] => [
     { id, policy: 'p', atMs: NOW - minutes * MINUTE, failedMs: failed === null ? null : NOW - failed * MINUTE },
   ];
