@@ -4,9 +4,8 @@ import type { AgentFact } from '../posture/fact/agent.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import { createLinuxHost } from './host/linux.ts';
-import { socketUnder } from './inspector/runtime-reply.ts';
+import { socketPath, socketUnder } from './inspector/runtime-reply.ts';
 import { createParseCache } from './inspector/parse-cache.ts';
-import type { CachedHost } from './inspector/parse-cache.ts';
 import { createFailedLooks } from './inspector/unobserved/failed-looks.ts';
 import { createInventory } from './inventory/inventory.ts';
 import { keptNodeId } from './inventory/node-id.ts';
@@ -14,6 +13,7 @@ import type { NodeAccess } from './node-access.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProber } from './probe/tls-prober.ts';
 import type { CriRuntimeOptions } from './runtime/cri/cri-runtime.ts';
+import { refusesCri } from './runtime/cri/refuses-cri.ts';
 import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
@@ -93,7 +93,15 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
       named: listOf(runtimeEndpoint),
       open: ofUserOr((endpoint) => openRuntime(endpoint, [openDocker, openCri])),
     },
-    cri: { find: cri.find, open: openCri },
+    cri: {
+      find: criEndpoints,
+      isRefused: async (endpoint) => {
+        const path = await (socketUnder(hostRoot, endpoint, host)?.() ?? socketPath(endpoint));
+        return path !== undefined && refusesCri(path);
+      },
+      load: cri.load,
+      open: openCri,
+    },
     openOfUser: rootlessEngines === 'ask' ? openOfUser : undefined,
     access: { host, cache },
   });
@@ -115,7 +123,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
   };
 }
 
-/** Loads the adapter for the CRI with the first runtime that serves it: gRPC takes 15 MiB. */
+/** Loads the adapter for the CRI with the first runtime that may serve it: gRPC takes 15 MiB. */
 function createCriLoader() {
   let create: ((options: CriRuntimeOptions) => ContainerRuntime) | undefined;
   const load = async (): Promise<void> => {
@@ -126,11 +134,6 @@ function createCriLoader() {
     open: (options: CriRuntimeOptions): ContainerRuntime => {
       if (create === undefined) throw new Error('the adapter for the CRI is not loaded');
       return create(options);
-    },
-    find: async (access: CachedHost): Promise<readonly string[] | undefined> => {
-      const found = await criEndpoints(access);
-      if (found !== undefined && found.length > 0) await load();
-      return found;
     },
   };
 }

@@ -2,10 +2,8 @@ import { join } from 'node:path';
 import { userOfEngine } from '../../posture/fact/docker.ts';
 import { socketUnder } from '../inspector/runtime-reply.ts';
 import type { NodeAccess } from '../node-access.ts';
-import { createCriClient } from '../runtime/cri/cri-client.ts';
 import { parseEndpoint } from '../runtime/docker/engine-address.ts';
 import { createDockerModem } from '../runtime/docker/modem.ts';
-import { createCriImages } from './cri-images.ts';
 import { IMAGE_CALL_LIMITS } from './docker-image.ts';
 import { createDockerImages } from './docker-images.ts';
 import type { EngineImages, ListedImage, StoredImage } from './engine-images.ts';
@@ -42,11 +40,16 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
     const found = await host.stat(path);
     return join(hostRoot, found.ok ? found.value.realPath : path);
   };
-  const open = (endpoint: string, name: string): EngineImages | undefined => {
+  const open = async (endpoint: string, name: string): Promise<EngineImages | undefined> => {
     const address = parseEndpoint(endpoint);
     if (address?.kind !== 'unix') return undefined;
     const path = socketUnder(hostRoot, endpoint, host);
     if (CRI_RUNTIMES.has(name)) {
+      // gRPC is not loaded where no runtime needs it.
+      const [{ createCriClient }, { createCriImages }] = await Promise.all([
+        import('../runtime/cri/cri-client.ts'),
+        import('./cri-images.ts'),
+      ]);
       const client = createCriClient({ socketPath: path ?? (() => address.path), ...IMAGE_CALL_LIMITS });
       return createCriImages(endpoint, client, rootedPath);
     }
@@ -54,8 +57,8 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
     const locate = path === undefined ? () => address : async () => ({ kind: 'unix', path: await path() }) as const;
     return createDockerImages(endpoint, createDockerModem(locate, IMAGE_CALL_LIMITS), rootedPath);
   };
-  const imagesOf = (endpoint: string, name: string): EngineImages | undefined => {
-    const images = known.get(endpoint) ?? open(endpoint, name);
+  const imagesOf = async (endpoint: string, name: string): Promise<EngineImages | undefined> => {
+    const images = known.get(endpoint) ?? (await open(endpoint, name));
     if (images !== undefined) known.set(endpoint, images);
     return images;
   };
@@ -63,7 +66,7 @@ export function createRestingImages({ access, hostRoot, worker }: RestingImagesO
     const found = new Map<string, ListedImage>();
     for (const { endpoint, name } of [access.runtime, ...(await access.engines.others(host))]) {
       // What a user's own engine says of an image is true for that user only.
-      const engine = userOfEngine(endpoint) === 0 ? imagesOf(endpoint, name) : undefined;
+      const engine = userOfEngine(endpoint) === 0 ? await imagesOf(endpoint, name) : undefined;
       const listed = await engine?.list();
       if (listed?.ok === false && !listed.isAbsent) return { ok: false, reason: `${endpoint}: ${listed.reason}` };
       for (const image of listed?.ok === true ? listed.images : [])

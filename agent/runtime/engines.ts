@@ -30,6 +30,10 @@ export interface FindEnginesOptions {
   /** Sockets at which daemons of the node may serve the CRI; undefined: the daemons cannot be seen. */
   readonly cri: Pick<NamedEndpoints, 'open'> & {
     readonly find: (access: CachedHost) => Promise<readonly string[] | undefined>;
+    /** Whether what answers there says that it does not know the CRI. */
+    readonly isRefused: (endpoint: string) => Promise<boolean>;
+    /** Must have resolved once before `open` is called. */
+    readonly load: () => Promise<void>;
   };
   /** Opens the rootless engine of a user; undefined: those that nobody named are not asked. */
   readonly openOfUser: NamedEndpoints['open'] | undefined;
@@ -74,7 +78,9 @@ export async function findEngines(
     for (const candidate of candidatesOf(sockets, cri)) {
       const { endpoint } = candidate;
       if (ofPods.has(endpoint) || (askedUntilMs.get(endpoint) ?? 0) > performance.now()) continue;
-      if (await isServed(runtimeAt(candidate))) ofPods.add(endpoint);
+      const isRefused = await cri.isRefused(endpoint);
+      if (!isRefused) await cri.load();
+      if (!isRefused && (await isServed(runtimeAt(candidate)))) ofPods.add(endpoint);
       else askedUntilMs.set(endpoint, performance.now() + NOT_SERVED_MS);
     }
     const found = [

@@ -1,5 +1,10 @@
-import { isCollection, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { createRequire } from 'node:module';
 import type { Document } from 'yaml';
+
+/** The library, loaded with the first text: most nodes have no file in YAML, and its 70 modules take 12 MiB. */
+function yamlLibrary(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
+}
 
 /** The documents of a YAML text, or where the text is wrong. `reason` quotes nothing of it. */
 export type YamlDocuments =
@@ -26,6 +31,7 @@ const MAX_ALIASES = 100;
 export function parseYamlDocuments(text: string, version: '1.1' | '1.2' = '1.2'): YamlDocuments {
   const tooDeep = deepestIndentation(text) > MAX_DEPTH;
   if (tooDeep) return { ok: false, reason: `is nested deeper than ${String(MAX_DEPTH)} levels` };
+  const { LineCounter, parseAllDocuments } = yamlLibrary();
   try {
     const lines = new LineCounter();
     const options = {
@@ -66,6 +72,7 @@ export function parseYamlDocuments(text: string, version: '1.1' | '1.2' = '1.2')
 
 /** The offset of the innermost value of `path` that there is. */
 function offsetOf(document: Document | undefined, path: readonly (string | number)[]): number {
+  const { isCollection, isNode } = yamlLibrary();
   let [node, offset]: [unknown, number] = [document?.contents, document?.range?.[0] ?? 0];
   for (const key of [undefined, ...path]) {
     if (key !== undefined) node = isCollection(node) ? node.get(key, true) : undefined;
@@ -82,6 +89,7 @@ interface Fault {
 
 /** The first key that occurs twice or is no single value. The check of the library takes quadratic time. */
 function faultyKey(document: Document): Fault | undefined {
+  const { isScalar, visit } = yamlLibrary();
   let fault: Fault | undefined;
   visit(document, {
     Map: (_key, { items, range }) => {

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createLinuxHost } from '../../../../agent/host/linux.ts';
 import { observeAll } from '../../../../agent/inspector/observe.ts';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createCriRuntime } from '../../../../agent/runtime/cri/cri-runtime.ts';
+import { refusesCri } from '../../../../agent/runtime/cri/refuses-cri.ts';
 import { criEndpoints } from '../../../../agent/runtime/cri/served-endpoints.ts';
 import type { RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
@@ -235,6 +238,9 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
       endpoints?.some((endpoint) => endpoint.startsWith(`${containerd.endpoint}.`)),
       'not its other sockets',
     );
+    t.equal(await refusesCri(containerd.endpoint.replace('unix://', '')), false);
+    const ofDocker = join(dirname(process.env['PLIMSOLL_TEST_DOCKER'] ?? ''), 'exec/containerd/containerd.sock');
+    if (existsSync(ofDocker)) t.equal(await refusesCri(ofDocker), true, 'the containerd of a dockerd');
   });
 });
 

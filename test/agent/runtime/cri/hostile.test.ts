@@ -2,9 +2,11 @@ import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createCriRuntime } from '../../../../agent/runtime/cri/cri-runtime.ts';
+import { answerIn, refusesCri } from '../../../../agent/runtime/cri/refuses-cri.ts';
 import type { ContainerRuntime } from '../../../../agent/runtime/runtime.ts';
 import { temporaryDirectory } from '../../record/temporary-directory.ts';
 import { criMessage, startCriServer } from './cri-server.ts';
@@ -189,4 +191,48 @@ void t.test('a status that claims that there is no runtime', async (t) => {
     ListContainers: { code: status.UNAVAILABLE, details: 'connect ENOENT /run/containerd/containerd.sock' },
   });
   t.match(await runtime.listContainers(), { ok: false, code: 'failed' }, 'somebody listens there');
+});
+
+void t.test('only a server that says that it does not know the CRI is left out', async (t) => {
+  const unknown = criMessage('Version', GOOD['Version'] ?? {});
+  const failing = (code: status): CriHandler => {
+    return () => ({ code, details: 'of this test' });
+  };
+  const served: readonly (readonly [string, boolean, CriHandler, readonly string[]])[] = [
+    ['no service at all', true, () => unknown, []],
+    ['another version', true, () => unknown, ['v2']],
+    ['v1', false, () => unknown, ['v1']],
+    ['v1alpha2 alone', false, () => unknown, ['v1alpha2']],
+    ['it cannot answer now', false, failing(status.UNAVAILABLE), ['v1', 'v1alpha2']],
+    ['it refuses', false, failing(status.PERMISSION_DENIED), ['v1', 'v1alpha2']],
+    ['a status of one more digit', false, failing(112 as status), ['v1', 'v1alpha2']],
+    ['it has the service, but not the call', true, failing(status.UNIMPLEMENTED), ['v1', 'v1alpha2']],
+  ];
+  for (const [name, isRefused, handler, versions] of served)
+    t.equal(await refusesCri(await startCriServer(t, handler, [...versions])), isRefused, name);
+
+  const settings = '000000040000000000';
+  const field = '889acac8b21234da8f023132';
+  const frame = (type: string, flags: string, payload: string): string =>
+    `${(payload.length / 2).toString(16).padStart(6, '0')}${type}${flags}00000001${payload}`;
+  const answers: Readonly<Record<string, readonly [boolean, string]>> = {
+    'of HTTP/1': [false, Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\ngrpc-status: 12').toString('hex')],
+    'without its settings': [false, frame('01', '05', field)],
+    'that goes on': [false, settings + frame('01', '04', field)],
+    'with padding': [false, settings + frame('01', '0d', `01${field}00`)],
+    'that is reset': [false, settings + frame('03', '00', '00000002')],
+    'of a message': [false, settings + frame('00', '01', field)],
+    'with the status last': [true, settings + frame('01', '05', `88${field}`)],
+    'that is cut': [false, (settings + frame('01', '05', field)).slice(0, -2)],
+    'of nothing': [false, ''],
+  };
+  for (const [name, [isRefused, hex]] of Object.entries(answers)) {
+    const path = join(temporaryDirectory(t), 'raw.sock');
+    const server = createServer((socket: Socket) => socket.on('error', () => undefined).end(Buffer.from(hex, 'hex')));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    t.equal(await refusesCri(path), isRefused, `a response ${name}`);
+    server.close();
+  }
+  t.equal(await refusesCri(join(temporaryDirectory(t), 'absent.sock')), false);
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void answerIn(Buffer.from(bytes))));
 });
