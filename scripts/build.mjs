@@ -1,7 +1,7 @@
 // Bundles the program: one entry, and chunks that are loaded when a command needs them; the command `scan` once more in
 // one file; and the console, the web page that the collector serves, into console/.
 import { build } from 'esbuild';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildConsole } from './build-console.mjs';
@@ -35,7 +35,18 @@ export async function buildProgram(directory) {
     }),
     build({ ...common, entryPoints: { scan: 'main.ts' }, ...SCAN_BUNDLE_OPTIONS }),
   ]);
+  for (const name of readdirSync(directory).filter((file) => file.endsWith('.js'))) toAscii(join(directory, name));
   return [...Object.keys(metafile.inputs), ...(await buildConsole(join(directory, 'console')))];
+}
+
+/**
+ * Escapes what esbuild leaves as it is: characters beyond ASCII in regular expressions. One of them makes Node keep the
+ * whole source text in memory with two bytes for each character, and parse it more slowly.
+ */
+function toAscii(file) {
+  const text = readFileSync(file, 'utf8');
+  const escaped = text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  if (escaped !== text) writeFileSync(file, escaped);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildProgram(join(root, 'dist'));
