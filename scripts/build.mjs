@@ -33,7 +33,12 @@ export async function buildProgram(directory) {
       },
       ...BUNDLE_OPTIONS,
     }),
-    build({ ...common, entryPoints: { scan: 'main.ts' }, ...SCAN_BUNDLE_OPTIONS }),
+    build({
+      ...common,
+      define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
+      entryPoints: { scan: 'main.ts' },
+      ...SCAN_BUNDLE_OPTIONS,
+    }),
   ]);
   for (const name of readdirSync(directory).filter((file) => file.endsWith('.js'))) toAscii(join(directory, name));
   return [...Object.keys(metafile.inputs), ...(await buildConsole(join(directory, 'console')))];

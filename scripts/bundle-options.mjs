@@ -64,10 +64,13 @@ export const BUNDLE_OPTIONS = Object.freeze({
 
 /**
  * Options for the command `scan` in one file: loading the same from chunks is a third of the CPU of a scan of a few
- * containers.
+ * containers. The file is a script whose value is a function: bin/plimsoll.js calls it, with the code that it kept.
  */
 export const SCAN_BUNDLE_OPTIONS = Object.freeze({
   ...BUNDLE_OPTIONS,
   splitting: false,
+  format: 'cjs',
   plugins: [onlyScan, withoutUnused],
+  banner: { js: '(function (module, require, __importMetaUrl) {' },
+  footer: { js: '})' },
 });

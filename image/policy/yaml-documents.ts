@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module';
+import type * as yaml from 'yaml';
 import type { Document } from 'yaml';
 
 /** The library, loaded with the first text: most nodes have no file in YAML, and its 70 modules take 12 MiB. */
-function yamlLibrary(): typeof import('yaml') {
-  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
+function yamlLibrary(): typeof yaml {
+  return createRequire(import.meta.url)('yaml') as typeof yaml;
 }
 
 /** The documents of a YAML text, or where the text is wrong. `reason` quotes nothing of it. */
