@@ -16,8 +16,8 @@ import type { Program } from './agent/programs.ts';
 import { percentile, printFigures } from './figures.ts';
 import type { Figure } from './figures.ts';
 import { agents } from './fleet/agents.ts';
-import { floor } from './fleet/floor.ts';
-import type { FloorOptions, FloorState } from './fleet/floor.ts';
+import { floor, QUERY } from './fleet/floor.ts';
+import type { FloorOptions, FloorRequest, FloorState } from './fleet/floor.ts';
 import type { AgentsOptions, AgentsRequest, AgentsState } from './fleet/agents.ts';
 import { serveRole, startRole } from './ingest/roles.ts';
 import type { Role } from './ingest/roles.ts';
@@ -137,7 +137,7 @@ async function measure(context: BenchContext): Promise<readonly Figure[]> {
     },
   );
   if (only.has('changes')) figures.push(...(await changes(fleet, floors)));
-  if (only.has('query')) figures.push(...(await queries(fleet)));
+  if (only.has('query')) figures.push(...(await queries(fleet, floors)));
   if (only.has('storm')) figures.push(...(await storm(fleet)));
   const end = await fleet.ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
   figures.push({ name: 'full transfers after the first', unit: '', value: end.resyncs, goal: 0 });
@@ -208,7 +208,10 @@ function sumOf(windows: readonly Changes[]): {
 
 interface Floors {
   readonly pid: number;
+  readonly agents: number;
   readonly ask: Fleet['ask'];
+  /** Times of so many live queries over its agents. */
+  readonly query: (queries: number) => Promise<readonly number[]>;
   readonly agentKiB: number;
 }
 
@@ -219,23 +222,58 @@ async function openFloors(context: BenchContext): Promise<Floors> {
   const options: FloorOptions = { directory, authority, rows: agents * Number(values.findings) };
   const server = await startRole('floor', options, { script: fileURLToPath(import.meta.url) });
   context.closing.push(server.stop);
-  const { pid, address } = await server.ask<FloorState>({});
+  const request = (given: FloorRequest): Promise<FloorState> => server.ask<FloorState>(given);
+  const { pid, address } = await request({});
   const emptyMiB = memoryMiB(pid);
   const { ask } = await openAgents(address, { ...context, agents });
   await ask({ do: 'connect', perSecond: Number(values.connect) / Number(values.processes) });
   await ask({ do: 'settle', timeoutMs: SETTLE_TIMEOUT_MS });
-  return { pid, ask, agentKiB: ((memoryMiB(pid) - emptyMiB) * 1024) / agents };
+  return {
+    pid,
+    agents,
+    ask,
+    query: async (queries) => (await request({ queries })).queryMs,
+    agentKiB: ((memoryMiB(pid) - emptyMiB) * 1024) / agents,
+  };
 }
 
-async function queries(fleet: Fleet): Promise<readonly Figure[]> {
-  const times: number[] = [];
-  for (let index = 0; index < Number(values.queries); index += 1) {
-    const startedMs = performance.now();
-    const answered = await fleet.query('kernel.release');
-    if (answered !== Number(values.agents)) throw new Error(`${String(answered)} agents answered a query`);
-    times.push(performance.now() - startedMs);
-  }
-  return [{ name: 'live query over all agents, p95', unit: 'ms', value: percentile(times, 0.95), goal: 1000 }];
+async function queries(fleet: Fleet, floors: Floors | undefined): Promise<readonly Figure[]> {
+  const [count, agents] = [Number(values.queries), Number(values.agents)];
+  const own = await costOf(fleet.collector().pid, count * agents, async () => {
+    const times: number[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const startedMs = performance.now();
+      const answered = await fleet.query(QUERY);
+      if (answered !== agents) throw new Error(`${String(answered)} agents answered a query`);
+      times.push(performance.now() - startedMs);
+    }
+    return times;
+  });
+  await floors?.ask({ do: 'heartbeats', intervalMs: HEARTBEAT_MS });
+  const least = floors && (await costOf(floors.pid, count * floors.agents, () => floors.query(count)));
+  await floors?.ask({ do: 'heartbeats', intervalMs: 0 });
+  const what = 'grpc-js, as many messages';
+  return [
+    { name: 'live query over all agents, p95', unit: 'ms', value: percentile(own.times, 0.95), goal: 1000 },
+    {
+      name: 'a live query, CPU for each agent',
+      unit: 'us',
+      value: own.cpuUs,
+      goal: 100,
+      ...(least && { floor: { what, value: least.cpuUs } }),
+    },
+  ];
+}
+
+/** CPU time of a process for each of `messages` answers while `work` is done, with what it returns. */
+async function costOf(
+  pid: number,
+  messages: number,
+  work: () => Promise<readonly number[]>,
+): Promise<{ readonly times: readonly number[]; readonly cpuUs: number }> {
+  const beforeMs = cpuMs(pid);
+  const times = await work();
+  return { times, cpuUs: ((cpuMs(pid) - beforeMs) * 1000) / messages };
 }
 
 /** The collector is killed and started again while findings change; then all agents connect at once. */

@@ -444,7 +444,11 @@ function refusePlainHttp(settings: Settings): void {
   );
 }
 
-const NO_SESSIONS: Sessions = Object.freeze({ connected: () => [], send: () => false });
+const NO_SESSIONS: Sessions = Object.freeze({
+  connected: () => [],
+  send: () => false,
+  sendAll: () => new Set<string>(),
+});
 
 const notYet: SessionServer['remove'] = () =>
   Promise.resolve({ outcome: 'notNow', reason: 'the collector is still starting' });

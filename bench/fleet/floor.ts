@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openListener } from '../../collector/session/listener.ts';
 import { DEFAULT_SESSION_SETTINGS } from '../../collector/session/settings.ts';
 import type { SessionCall } from '../../collector/session/wire.ts';
-import { decodeAgentMessage } from '../../proto/fleet.ts';
+import { decodeAgentMessage, encodeCollectorMessage } from '../../proto/fleet.ts';
 import { systemClock } from '../../service/clock.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
 import type { Issuer } from '../../service/tls/issue.ts';
@@ -16,11 +17,22 @@ export interface FloorOptions {
   readonly rows: number;
 }
 
+/** What the process of a floor is asked to do: nothing, or to send a live query to all agents so many times. */
+export interface FloorRequest {
+  readonly queries?: number;
+}
+
 /** The floor as it is now. */
 export interface FloorState {
   readonly pid: number;
   readonly address: string;
+  /** From the first message of each query that was asked for to the last answer. */
+  readonly queryMs: readonly number[];
 }
+
+/** The live query that is asked, of the collector too. */
+export const QUERY = 'kernel.release';
+const QUERY_TIMEOUT_MS = 120_000;
 
 /** Turns of the event loop that a transaction waits for more changes; as the writer of the collector. */
 const TURNS = 2;
@@ -28,17 +40,20 @@ const TURNS = 2;
 /**
  * The least that a server on grpc-js and SQLite does for a delta with one change: TLS, HTTP/2 and gRPC in both
  * directions, the message decoded, one row of a table written as durably as the store does, changes that arrive together
- * in one transaction, an Ack. No checks, history, events, indexes or digest.
+ * in one transaction, an Ack. No checks, history, events, indexes or digest. Of a live query it encodes one message,
+ * writes it to every stream, and decodes the answers.
  */
 export async function floor({
   directory,
   authority,
   rows,
-}: FloorOptions): Promise<(request: unknown) => Promise<FloorState>> {
+}: FloorOptions): Promise<(request: FloorRequest) => Promise<FloorState>> {
   const write = openTable(join(directory, 'floor.sqlite'), rows);
   const server = await issueCertificate({ kind: 'server', names: ['localhost'] }, authority, Date.now());
   let waiting: Change[] = [];
   let agents = 0;
+  const calls = new Set<SessionCall>();
+  let onAnswer = (): void => undefined;
   const commit = async (): Promise<void> => {
     for (let turn = 0; turn < TURNS; turn += 1) await new Promise(setImmediate);
     const changes = waiting;
@@ -56,9 +71,12 @@ export async function floor({
     onSession: (call) => {
       agents += 1;
       const agent = agents;
+      calls.add(call);
+      call.once('close', () => calls.delete(call));
       call.on('data', (bytes: Buffer) => {
-        const { hello, delta } = decodeAgentMessage(bytes);
+        const { hello, delta, queryResult } = decodeAgentMessage(bytes);
         if (hello) call.write({ welcome: {} });
+        if (queryResult) onAnswer();
         if (!delta) return;
         const sequence = delta.sequence ?? 0;
         const text = delta.snapshot === true ? '' : JSON.stringify(delta.put);
@@ -69,7 +87,27 @@ export async function floor({
       call.on('error', () => undefined);
     },
   });
-  return () => Promise.resolve({ pid: process.pid, address: listener.address });
+  const query = async (): Promise<number> => {
+    const startedMs = performance.now();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let missing = calls.size;
+    onAnswer = () => {
+      missing -= 1;
+      if (missing === 0) resolve();
+    };
+    const bounds = { deadlineMs: 5000, maxRows: 1000, maxBytes: 1024 * 1024 };
+    const message = encodeCollectorMessage({ query: { id: randomUUID(), expression: QUERY, ...bounds } });
+    for (const call of calls) call.write(message);
+    const tooLong = setTimeout(() => reject(new Error(`${String(missing)} agents did not answer`)), QUERY_TIMEOUT_MS);
+    await promise;
+    clearTimeout(tooLong);
+    return performance.now() - startedMs;
+  };
+  return async ({ queries = 0 }) => {
+    const queryMs: number[] = [];
+    for (let index = 0; index < queries; index += 1) queryMs.push(await query());
+    return { pid: process.pid, address: listener.address, queryMs };
+  };
 }
 
 interface Change {

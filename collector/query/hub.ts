@@ -129,10 +129,10 @@ interface Sending {
 function sendQuery(sessions: Sessions, query: PendingQuery, { id, request, nodes }: Sending): void {
   const { expression, deadlineMs, maxRows, maxBytes } = request;
   const connected = new Set(sessions.connected());
+  const ids = nodes.map((node) => node.id).filter((nodeId) => connected.has(nodeId));
+  const sent = sessions.sendAll(ids, { query: { id, expression, deadlineMs, maxRows, maxBytes } });
   for (const node of nodes) {
-    const sent =
-      connected.has(node.id) && sessions.send(node.id, { query: { id, expression, deadlineMs, maxRows, maxBytes } });
-    if (sent) continue;
+    if (sent.has(node.id)) continue;
     if (node.connected)
       query.settle(node.id, { outcome: 'error', error: 'the node is connected but takes no queries now' });
     else query.settle(node.id, { outcome: 'offline', sinceMs: node.offlineSinceMs || node.lastSeenMs });

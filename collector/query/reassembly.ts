@@ -43,14 +43,17 @@ export function createReassembly(maxBytes: number, claim: (bytes: number) => boo
       if (result.last !== true) return undefined;
       if (typeof result.error === 'string' && result.error !== '')
         return failed(result.error.slice(0, MAX_ERROR_LENGTH));
-      return parse(Buffer.concat(chunks), result);
+      return parse(chunks.length === 1 ? chunk : Buffer.concat(chunks), result);
     },
   };
 }
 
-function parse(bytes: Buffer, result: QueryResult): NodeReply {
+/** Holds no state between calls. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+function parse(bytes: Uint8Array, result: QueryResult): NodeReply {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const text = UTF8.decode(bytes);
     if (isDeeperThan(text, MAX_DEPTH)) return failed('the node sent an answer that is nested too deep');
     const value: unknown = JSON.parse(text);
     const rows = Array.isArray(value) ? value.length : 1;

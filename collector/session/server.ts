@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { encodeCollectorMessage } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Address } from '../../service/config/kind.ts';
@@ -244,6 +245,10 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     sessions: {
       connected: () => [...open.values()].filter(({ answersQueries }) => answersQueries).map(({ nodeId }) => nodeId),
       send: (nodeId, message) => open.get(nodeId)?.send(message) ?? false,
+      sendAll: (nodeIds, message) => {
+        const bytes = encodeCollectorMessage(message);
+        return new Set([...nodeIds].filter((nodeId) => open.get(nodeId)?.send(bytes) ?? false));
+      },
     },
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited(), ...restored.values()],

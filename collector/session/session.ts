@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
+import type { AgentMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
@@ -16,7 +16,7 @@ import { openSendStream } from './send-stream.ts';
 import type { SendStream } from './send-stream.ts';
 import type { Mutex } from './mutex.ts';
 import { isDelta, MAX_HELLO_BYTES, readMessage } from './wire.ts';
-import type { Ending, SessionCall } from './wire.ts';
+import type { Ending, Outgoing, SessionCall } from './wire.ts';
 
 /** A session that has said Hello. */
 export interface OpenSession {
@@ -26,7 +26,7 @@ export interface OpenSession {
   readonly answersQueries: boolean;
   /** Which run of which agent it is. */
   readonly run: AgentRun;
-  readonly send: (message: CollectorMessage) => boolean;
+  readonly send: (message: Outgoing) => boolean;
   /** Asks for all findings. */
   readonly resync: (reason: string) => void;
   readonly end: (ending: Ending) => void;

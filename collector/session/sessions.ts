@@ -6,6 +6,8 @@ export interface Sessions {
   readonly connected: () => readonly string[];
   /** Sends to one node; false if it is not connected (any more). */
   readonly send: (nodeId: string, message: CollectorMessage) => boolean;
+  /** Sends one message to many nodes, encoded once; returns the ids of those that it was sent to. */
+  readonly sendAll: (nodeIds: Iterable<string>, message: CollectorMessage) => ReadonlySet<string>;
 }
 
 /** What sessions hand on about live queries. */

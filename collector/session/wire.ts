@@ -1,9 +1,12 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { decodeAgentMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
+import { decodeAgentMessage, encodeCollectorMessage, FLEET_SERVICE } from '../../proto/fleet.ts';
 import type { AgentMessage, CollectorMessage } from '../../proto/fleet.ts';
 
+/** A message to a node, also one that is encoded already because many nodes get it. */
+export type Outgoing = CollectorMessage | Buffer;
+
 /** The call of a session, seen from the collector. Messages are bytes, decoded when their turn comes. */
-export type SessionCall = ServerDuplexStream<Buffer, CollectorMessage>;
+export type SessionCall = ServerDuplexStream<Buffer, Outgoing>;
 
 /** How a session ended: gRPC status code and details for the node. */
 export interface Ending {
@@ -16,7 +19,11 @@ export interface Ending {
  * be decoded must end its session with INVALID_ARGUMENT, where grpc-js answers INTERNAL.
  */
 export const SESSION_SERVICE = Object.freeze({
-  Session: { ...FLEET_SERVICE.Session, requestDeserialize: (bytes: Buffer) => bytes },
+  Session: {
+    ...FLEET_SERVICE.Session,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (message: Outgoing) => (Buffer.isBuffer(message) ? message : encodeCollectorMessage(message)),
+  },
 } as const);
 
 /** Decodes a message; returns the reason if the bytes are no message. */

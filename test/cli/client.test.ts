@@ -267,7 +267,8 @@ void t.test('query', async (t) => {
           limits: DEFAULT_QUERY_LIMITS,
           sessions: () => ({
             connected: () => ['n1'],
-            send: (nodeId, { query }) => {
+            send: () => false,
+            sendAll: ([nodeId = ''], { query }) => {
               const answer =
                 query?.expression === '1/0'
                   ? { error: 'divide by zero' }
@@ -280,7 +281,7 @@ void t.test('query', async (t) => {
                 unread: ['x: y'],
                 ...answer,
               });
-              return true;
+              return new Set([nodeId]);
             },
           }),
         });
