@@ -13,7 +13,7 @@ export const listDetections = jsonRoute({
   method: 'GET',
   path: '/v1/detections',
   operation: 'listDetections',
-  summary: 'Changes that someone should look at, newest first',
+  summary: 'Detections, newest first',
   description:
     'Privileged containers that started, accounts and SSH keys that were added, agents that are silent, and the like. ' +
     'Each is also an event of the sinks (OCSF 2004). Evidence is text of the node.',

@@ -15,7 +15,7 @@ export const watchEvents = Object.freeze<StreamRoute>({
   method: 'GET',
   path: '/v1/events',
   operation: 'watchEvents',
-  summary: 'Changes as they happen',
+  summary: 'Stream of changes of findings and nodes',
   description:
     'Server-sent events. `finding`: something happened to a finding; the id of the event is its position, and a ' +
     'connection with `Last-Event-ID` (or `after`) first gets what came since then, as far as the collector still ' +

@@ -7,7 +7,7 @@ export const listFacts = jsonRoute({
   method: 'GET',
   path: '/v1/facts',
   operation: 'listFacts',
-  summary: 'What a live query can name',
+  summary: 'Facts that a live query can use',
   description: 'Every fact of a node and every field in it, in the order of the documentation.',
   refuses: [],
   answer: factList,

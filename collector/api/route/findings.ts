@@ -97,7 +97,7 @@ export const listFindings = jsonRoute({
   method: 'GET',
   path: '/v1/findings',
   operation: 'listFindings',
-  summary: 'Findings, worst first',
+  summary: 'Findings, highest severity first',
   description: 'Parameters are combined; the values of one that is repeated are alternatives.',
   refuses: ['invalidRequest', 'unknownNode'],
   query: s.object({
@@ -151,7 +151,7 @@ export const listHistory = jsonRoute({
   method: 'GET',
   path: '/v1/history',
   operation: 'listHistory',
-  summary: 'What happened to findings, newest first',
+  summary: 'History of findings, newest first',
   description: 'Opened, changed and resolved, as far back as the collector keeps it.',
   refuses: ['invalidRequest', 'unknownNode'],
   query: s.object({

@@ -9,7 +9,7 @@ export const getHealth = jsonRoute({
   method: 'GET',
   path: '/healthz',
   operation: 'getHealth',
-  summary: 'Is the collector there',
+  summary: 'Whether the collector answers',
   description: 'Answers as soon as the API listens, and says nothing that is worth protecting.',
   refuses: [],
   answer: health,
@@ -21,7 +21,7 @@ export const getLiveness = jsonRoute({
   method: 'GET',
   path: '/livez',
   operation: 'getLiveness',
-  summary: 'Does the collector run',
+  summary: 'Liveness of the collector',
   description: 'For the probe that restarts a container: answers while the program runs, whatever its disk does.',
   refuses: [],
   answer: health,
@@ -33,7 +33,7 @@ export const getReadiness = jsonRoute({
   method: 'GET',
   path: '/readyz',
   operation: 'getReadiness',
-  summary: 'Can the collector do its work',
+  summary: 'Readiness of the collector',
   description:
     'For the probe that takes a container out of service: 503 with the codes of the reasons where the store cannot be ' +
     'written. `GET /v1/status` says more.',

@@ -23,7 +23,7 @@ export const listImages = jsonRoute({
   method: 'GET',
   path: '/v1/images',
   operation: 'listImages',
-  summary: 'The images that run',
+  summary: 'Images of running containers',
   description:
     'Every image that a running container uses, by the risk of its vulnerabilities, and how much of it is known. An image ' +
     'is only without vulnerabilities where its `state` is `complete`.',
@@ -145,7 +145,7 @@ export const listFixes = jsonRoute({
   method: 'GET',
   path: '/v1/fixes',
   operation: 'listFixes',
-  summary: 'What to upgrade first',
+  summary: 'Upgrades, those that remove most risk first',
   description:
     'Upgrades of packages in images that run, by the risk that they remove: the sum of the risks of the vulnerabilities ' +
     'that the upgrade fixes, times the running containers of the image.',

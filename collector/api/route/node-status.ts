@@ -18,7 +18,7 @@ export const getNodeStatus = jsonRoute({
   method: 'GET',
   path: '/v1/nodes/{node}/status',
   operation: 'getNodeStatus',
-  summary: 'How a node is doing now',
+  summary: 'Current status of a node, asked of its agent',
   description:
     'Asks the agent of the node for uptime, load, memory, pressure, free room, containers by state and what it uses ' +
     'itself. Answers within 7 s; where the node is offline or does not answer, `outcome` says so and there is no status.',

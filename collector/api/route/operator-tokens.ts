@@ -26,7 +26,7 @@ export const getIdentity = jsonRoute({
   method: 'GET',
   path: '/v1/identity',
   operation: 'getIdentity',
-  summary: 'Who makes this request, and what they may do',
+  summary: 'Identity and rights of the caller',
   description: 'The role and the scopes of the credentials of this request, and the operations that they allow.',
   refuses: [],
   answer: identity,

@@ -21,7 +21,7 @@ export const simulatePolicies = jsonRoute({
   method: 'GET',
   path: '/v1/policies/simulation',
   operation: 'simulatePolicies',
-  summary: 'What the policies decide about the images that run',
+  summary: 'Decisions of the policies about the images of running containers',
   description:
     'The decision on each image that runs, as if it were started now, and for each policy the containers by outcome: what ' +
     'enforcing it would do.',
@@ -92,7 +92,7 @@ export const listImageScans = jsonRoute({
   method: 'GET',
   path: '/v1/policies/scans',
   operation: 'listImageScans',
-  summary: 'Scans of images that were asked for',
+  summary: 'Requested scans of images',
   description:
     'How far they are. What a scan found is in the next snapshot; scans are forgotten when the collector ends.',
   refuses: ['notFound'],

@@ -48,7 +48,7 @@ export const listExemptions = jsonRoute({
   method: 'GET',
   path: '/v1/policies/exemptions',
   operation: 'listExemptions',
-  summary: 'What waivers, policies and the admission webhook leave out',
+  summary: 'Exemptions by waivers, policies and the admission webhook',
   description:
     'Waivers of vulnerabilities with the time at which they expire, namespaces that the admission webhook is not asked ' +
     'about, and what policies leave out of their own conditions.',

@@ -33,7 +33,7 @@ export const askNodes = jsonRoute({
   method: 'POST',
   path: '/v1/query',
   operation: 'askNodes',
-  summary: 'A live question to nodes',
+  summary: 'Runs a live query on nodes',
   description:
     'Sends a CEL expression to all or chosen nodes, which evaluate it over their facts as they are now. ' +
     'An expression that does not compile is refused before anything is sent.',

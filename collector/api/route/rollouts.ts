@@ -23,7 +23,7 @@ export const listExposure = jsonRoute({
   method: 'GET',
   path: '/v1/rollouts/exposure',
   operation: 'listExposure',
-  summary: 'What rollouts decide by',
+  summary: 'Images with their containers and vulnerabilities, for plimsoll rollout',
   description:
     'Every image of the fleet with its running containers and the vulnerabilities that count. `plimsoll rollout` reads it.',
   refuses: ['notFound'],
@@ -130,7 +130,7 @@ export const listRollouts = jsonRoute({
   method: 'GET',
   path: '/v1/rollouts',
   operation: 'listRollouts',
-  summary: 'Rollouts: what is planned and what was done',
+  summary: 'Rollouts, planned and completed',
   description:
     'What `plimsoll rollout` reported last for each workload that a policy is for, and the steps of earlier rollouts.',
   refuses: ['notFound'],
@@ -197,7 +197,7 @@ export const getRolloutState = jsonRoute({
   method: 'GET',
   path: '/v1/rollouts/state',
   operation: 'getRolloutState',
-  summary: 'What plimsoll rollout goes by',
+  summary: 'Decisions and pauses, for plimsoll rollout',
   description:
     'Decisions of people that are not used yet, whether rollouts are paused, and which webhooks have answered.',
   refuses: ['notFound'],

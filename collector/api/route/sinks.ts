@@ -13,7 +13,7 @@ export const listSinks = jsonRoute({
   method: 'GET',
   path: '/v1/sinks',
   operation: 'listSinks',
-  summary: 'Where events are shipped to',
+  summary: 'Sinks and their delivery status',
   description: 'Every sink that is configured, how far it has come, and what holds it up.',
   refuses: [],
   answer: sinkList,

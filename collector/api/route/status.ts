@@ -10,7 +10,7 @@ export const getStatus = jsonRoute({
   method: 'GET',
   path: '/v1/status',
   operation: 'getStatus',
-  summary: 'What works and what does not',
+  summary: 'Health of the collector, its sinks and nodes, with issues',
   description:
     'The state of the collector itself, of its store, its sinks and the agents of its nodes, and what is wrong with ' +
     'them. A store that fails is part of the answer, not an error of it.',

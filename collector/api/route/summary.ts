@@ -8,7 +8,7 @@ export const getSummary = jsonRoute({
   method: 'GET',
   path: '/v1/summary',
   operation: 'getSummary',
-  summary: 'The fleet at a glance',
+  summary: 'Counts of nodes and findings for an overview',
   description: 'How many nodes there are, how many of them are connected, and counts of findings over all of them.',
   refuses: [],
   answer: summary,
