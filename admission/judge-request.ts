@@ -6,6 +6,7 @@ import { decidePod } from '../policy/pod/decide-pod.ts';
 import type { PodDecision, PodReason } from '../policy/pod/decide-pod.ts';
 import { BREAK_GLASS_ANNOTATION, selectPodPolicy } from '../policy/pod/pod-policy.ts';
 import { podSourceOf } from '../policy/pod/pod-template.ts';
+import type { ReasonCode } from '../policy/reason.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { violation } from '../policy/rule/judging.ts';
 import { judgeBreakGlass } from './break-glass.ts';
@@ -85,12 +86,15 @@ const SCAN_ACTIONS: Readonly<Record<Exclude<ScanAnswer, 'off'>, string>> = {
   full: 'Too many images wait for a scan: try again later.',
 };
 
+/** Reasons that a scan can answer. */
+const SCAN_CODES: ReadonlySet<ReasonCode> = new Set(['not-scanned', 'signature-unknown', 'inventory-incomplete']);
+
 /** The decision with what to do about an image that is scanned now. */
 function withScan(decision: SnapshotDecision, answer: ScanAnswer): SnapshotDecision {
   if (answer === 'off') return decision;
   const adapt = (reasons: SnapshotDecision['reasons']) =>
     reasons.map((reason) =>
-      reason.code === 'not-scanned' ? Object.assign({}, reason, { action: SCAN_ACTIONS[answer] }) : reason,
+      SCAN_CODES.has(reason.code) ? Object.assign({}, reason, { action: SCAN_ACTIONS[answer] }) : reason,
     );
   return { ...decision, reasons: adapt(decision.reasons), warnings: adapt(decision.warnings) };
 }

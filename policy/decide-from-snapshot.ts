@@ -6,7 +6,7 @@ import { modeOf } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
 import { needsImage } from './image-verdict.ts';
 import { formatReference } from './reference.ts';
-import type { Objection, Reason } from './reason.ts';
+import type { Objection, Reason, ReasonCode } from './reason.ts';
 import { MODES, unknown } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
@@ -19,7 +19,7 @@ export interface SnapshotDecision extends Decision {
   readonly omittedSuppressions: number;
   /** How many reasons of each mode the snapshot leaves out. */
   readonly omitted: Readonly<Record<Mode, number>>;
-  /** The collector has not judged the image, and a policy that decides wants it to be scanned then. */
+  /** A scan by the collector could answer what is not known, and a policy that decides wants it to be scanned then. */
   readonly wantsScan: boolean;
 }
 
@@ -84,6 +84,10 @@ export function judgeBySnapshot(
   // A clock that is behind must not make verdicts hold longer.
   const latest = Math.max(now, snapshot.issuedAt);
   let wantsScan = false;
+  const hasUnscanned = images.some(({ unscanned }) => unscanned === true);
+  /** Signatures in a repository that the collector has not looked at, or packages that no layers were read for. */
+  const scanCouldAnswer = (code: ReasonCode): boolean =>
+    code === 'signature-unknown' ? !isJudgedIn(images, repository) : hasUnscanned && SCANNED_CODES.has(code);
   const verdictsOf = memoize((policy: ImagePolicy) => images.map((image) => verdictOf(image, policy, repository)));
   return {
     subject: { ...subject, digest },
@@ -105,9 +109,9 @@ export function judgeBySnapshot(
         wantsScan ||= policy.unscannedImages === 'scan';
         return [{ objection: NOT_JUDGED, mode: policy.unscannedImages === 'allow' ? milder(mode) : mode }];
       }
-      return verdictsOf(policy)
-        .flatMap((verdict) => storedObjections(verdict, place, latest))
-        .map((objection) => ({ objection, mode }));
+      const objections = verdictsOf(policy).flatMap((verdict) => storedObjections(verdict, place, latest));
+      wantsScan ||= policy.unscannedImages === 'scan' && objections.some(({ code }) => scanCouldAnswer(code));
+      return objections.map((objection) => ({ objection, mode }));
     },
   };
 }
@@ -121,6 +125,12 @@ export function digestOfTag(reference: string, { byTag }: Pick<PolicySnapshot, '
   const parsed = referenceOf({ reference });
   if (parsed.state !== 'seen' || parsed.value.digest !== undefined || parsed.value.mayBeId) return undefined;
   return byTag.get(formatReference(parsed.value));
+}
+
+/** Whether the collector has looked at the repository; where no signature is asked for, that is not known. */
+function isJudgedIn(images: readonly SnapshotImage[], repository: string | undefined): boolean {
+  if (repository === undefined) return true;
+  return images.every(({ verdicts }) => verdicts.some((verdict) => verdict.repository === repository));
 }
 
 /** The verdict for the repository, or else the one for all of them; undefined: the collector has none. */
@@ -184,6 +194,13 @@ function memoize<K extends object, V>(compute: (key: K) => V): (key: K) => V {
   };
 }
 
+/** Reasons that the packages of an image are not known. */
+const SCANNED_CODES: ReadonlySet<ReasonCode> = new Set([
+  'inventory-incomplete',
+  'package-unknown',
+  'setuid-unknown',
+  'vulnerability-unknown',
+]);
 const NOT_JUDGED = unknown({
   code: 'not-scanned',
   actual: 'the collector has not judged this image',

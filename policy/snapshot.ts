@@ -18,7 +18,18 @@
  * Times are milliseconds since the epoch. Reasons and suppressions are in tables of their own, since images share most of
  * them.
  */
-import { integer, list, nullable, object, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
+import {
+  boolean,
+  integer,
+  list,
+  nullable,
+  object,
+  oneOf,
+  record,
+  string,
+  unknown,
+  withDefault,
+} from '../posture/schema.ts';
 import type { Infer, Parsed, Schema } from '../posture/schema.ts';
 import { VULNERABILITY_SEVERITIES } from '../vulnerability/vulnerability.ts';
 import { parseContainerPolicy } from './docker/container-policy.ts';
@@ -82,7 +93,7 @@ export type SnapshotSuppression = Infer<typeof suppression>;
 
 const verdict = object({
   policy: text,
-  repository: nullable(text, 'the only repository that it holds for: there are waivers for some repositories only'),
+  repository: nullable(text, 'the only repository that it holds for; null: all that have no verdict of their own'),
   reasons: list(integer('', 0), 'indexes of the table of reasons', 30),
   omitted: object({ enforce: count, warn: count, observe: count }, 'how many more reasons there are'),
   suppressed: withDefault(
@@ -106,11 +117,13 @@ const image = object({
   scannedAt: nullable(time, 'when its packages were listed'),
   databaseBuiltAt: nullable(time, 'the vulnerability database that it was judged by'),
   verdicts: list(verdict, '', 4 * MAX_POLICIES),
+  unscanned: withDefault(boolean('its packages are not known from its layers, and a scan could list them'), false),
 });
 /** One image, as it is written. */
 type WrittenImage = Infer<typeof image>;
 /** One image. */
-export interface SnapshotImage extends Omit<WrittenImage, 'verdicts'> {
+export interface SnapshotImage extends Omit<WrittenImage, 'verdicts' | 'unscanned'> {
+  readonly unscanned?: boolean;
   readonly verdicts: readonly SnapshotVerdict[];
 }
 
@@ -266,7 +279,7 @@ export function createSnapshotWriter({ policies, podPolicies, containerPolicies 
     return known;
   };
   return {
-    add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts }) => {
+    add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts, unscanned }) => {
       const written = {
         digests: digests.slice(0, MAX_DIGESTS),
         judgedAt,
@@ -285,6 +298,7 @@ export function createSnapshotWriter({ policies, podPolicies, containerPolicies 
             validUntil,
           }),
         ),
+        ...(unscanned === true && { unscanned }),
       };
       images.push(JSON.stringify(written));
     },

@@ -207,12 +207,18 @@ async function printVerdicts(context: Context, { verdicts, tags, id }: ImageDeta
       await context.stdout.write(
         `\nThe tag ${safe(reference)} ${state === 'gone' ? 'is not in its registry any more' : `names another image now: ${safe(digest ?? '')}`}.\n`,
       );
-  const policies = verdicts.find(({ digests }) => digests.includes(id))?.policies ?? [];
+  const general = verdicts.find(({ digests }) => digests.includes(id))?.policies ?? [];
+  const special = verdicts.flatMap((one) => one.policies.filter(({ repository }) => repository !== null));
+  // The same manifest can be known by several digests.
+  const policies = [
+    ...new Map([...general, ...special].map((one) => [`${one.policy} ${one.repository ?? ''}`, one])).values(),
+  ].sort((one, other) => (one.policy < other.policy ? -1 : one.policy > other.policy ? 1 : 0));
+  const hasSpecial = new Set(special.map(({ policy }) => policy));
   if (policies.length === 0) return;
   const columns = [{ title: 'POLICY' }, { title: 'FOR' }, { title: 'OUTCOME' }, { title: 'WHY', min: 16 }];
   const rows = policies.map((verdict) => [
     { text: verdict.policy },
-    { text: verdict.repository ?? 'every repository' },
+    { text: verdict.repository ?? (hasSpecial.has(verdict.policy) ? 'other repositories' : 'every repository') },
     outcomeCell(verdict.outcome, context),
     { text: reasonSummary(verdict) },
   ]);

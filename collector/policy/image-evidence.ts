@@ -5,6 +5,7 @@ import { lookUpIn, withoutDatabase } from '../../image/policy/vulnerability-evid
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import { decodeInventory } from '../../proto/inventory-codec.ts';
 import type { Inventory } from '../../vulnerability/package.ts';
+import type { KnownImage } from './known-images.ts';
 import type { ImageStore, StoredClaim } from '../store/image-store.ts';
 
 /** What the collector knows about an image, without its signatures: these belong to a manifest. */
@@ -21,7 +22,7 @@ export interface EvidenceContext {
 }
 
 /** Where the packages of an image come from. */
-export interface InventorySources {
+interface InventorySources {
   readonly images: Pick<ImageStore, 'inventoryContent'>;
   /** What nodes say about the image. */
   readonly claims: readonly StoredClaim[];
@@ -55,10 +56,38 @@ export function completeEvidence(
 }
 
 /**
+ * The packages of an image. What the collector has read itself counts alone: it has verified each layer by its digest,
+ * and what a node says, in good faith or not, can neither add to it nor take from it. Without it nodes are believed.
+ */
+export async function packagesOf(
+  { scan, scanProblem, claims }: Pick<KnownImage, 'scan' | 'scanProblem' | 'claims'>,
+  images: Pick<ImageStore, 'inventoryContent' | 'scanContent'>,
+): Promise<Observed<Inventory>> {
+  if (scan !== undefined) {
+    const stored = await images.scanContent(scan.id);
+    const decoded = stored === undefined ? undefined : await decodeInventory(stored);
+    return decoded?.ok === true
+      ? seen(decoded.value, 'scan')
+      : unreadable('scan', 'its packages are stored, but cannot be read');
+  }
+  if (claims.length === 0 && scanProblem !== undefined) return unreadable('scan', scanProblem);
+  return inventoryOf({ images, claims });
+}
+
+/** Whether a scan by the collector could tell more about the packages than is known. */
+export function lacksScan(
+  { scan, scanProblem, claims }: Pick<KnownImage, 'scan' | 'scanProblem' | 'claims'>,
+  listed: Observed<Inventory>,
+): boolean {
+  if (scan !== undefined || scanProblem !== undefined) return false;
+  return listed.state !== 'seen' || !claims.some(({ isStored, source }) => isStored && source === 'layers');
+}
+
+/**
  * The packages of an image, from all nodes together. Nodes that found different packages in the same layers contradict
  * each other, and then nothing is known: one of them may be in the hands of somebody else.
  */
-export async function inventoryOf({ images, claims }: InventorySources): Promise<Observed<Inventory>> {
+async function inventoryOf({ images, claims }: InventorySources): Promise<Observed<Inventory>> {
   const stored = claims.filter(({ isStored }) => isStored);
   const fromLayers = stored.filter(({ source }) => source === 'layers');
   const own = fromLayers.length > 0 ? fromLayers : stored;

@@ -1,13 +1,11 @@
 import { openVulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import { mapObserved } from '../../posture/observed.ts';
-import type { Observed } from '../../posture/observed.ts';
-import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import { formatReference } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { SnapshotNodes } from '../../policy/node-posture.ts';
 import type { SnapshotImage } from '../../policy/snapshot.ts';
-import type { Distribution, Inventory } from '../../vulnerability/package.ts';
+import type { Distribution } from '../../vulnerability/package.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
@@ -15,15 +13,16 @@ import type { Logger } from '../../service/log.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
-import type { ImageStore, StoredClaim } from '../store/image-store.ts';
-import { completeEvidence, inventoryOf } from './image-evidence.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { completeEvidence, lacksScan, packagesOf } from './image-evidence.ts';
 import type { FleetEvidence } from './image-evidence.ts';
-import { packagesOf } from './image-scans.ts';
-import type { ImageScans, ScannedImage } from './image-scans.ts';
+import type { ImageScans } from './image-scans.ts';
+import { listKnownImages } from './known-images.ts';
+import type { KnownImage } from './known-images.ts';
 import type { FleetAnnotations } from '../image/suppression-review.ts';
 import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
 import { judgeFleetImage } from './image-verdicts.ts';
-import type { Annotating, IndexedPolicy, VerdictInput } from './image-verdicts.ts';
+import type { Annotating, IndexedPolicy } from './image-verdicts.ts';
 import type { NodePostureSource } from './node-posture.ts';
 import type { PolicyFiles, PolicySet } from './policy-files.ts';
 import type { RegistrySource } from './registry-facts.ts';
@@ -53,7 +52,7 @@ export interface JudgedScan {
 
 /** What judging needs. */
 export interface ImageJudgeOptions {
-  readonly images: Pick<ImageStore, 'claims' | 'inventoryContent'>;
+  readonly images: Pick<ImageStore, 'claims' | 'inventoryContent' | 'scans' | 'scanContent'>;
   readonly running: Pick<RunningImages, 'imageIds'>;
   readonly policies: PolicyFiles;
   readonly registries: RegistrySource;
@@ -84,17 +83,10 @@ interface JudgedEntry {
   /** What it was judged by. */
   readonly key: string;
   readonly judged: readonly SnapshotImage[];
-  /** Of a scan on request. */
-  readonly scan?: JudgedScan;
+  /** Of an image that was scanned since the start. */
+  readonly scan?: Omit<JudgedScan, 'digest'>;
   /** When it is judged again although nothing has changed: half of the time that its answers hold. */
   readonly renewMs: number;
-}
-
-/** An image before the decision. */
-interface Undecided extends Pick<VerdictInput, 'imageId' | 'manifests'> {
-  readonly key: string;
-  readonly listed: Observed<Inventory>;
-  readonly configuration: Observed<ConfigurationEvidence>;
 }
 
 const INTERVAL_MS = 15_000;
@@ -114,6 +106,9 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     options;
   let indexed: IndexedSet | undefined;
   let entries = new Map<string, JudgedEntry>();
+  /** Images by what their nodes call them, and by the references that were scanned. */
+  let names = new Map<string, string>();
+  let scannedImages = new Map<string, { readonly id: string; readonly digest: string }>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
   /** Posture of nodes that was published last, without times, and when. */
@@ -140,45 +135,27 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     if (indexed?.revision !== revision) indexed = indexPolicies(set, fleet, revision);
     return indexed;
   };
-  const judge = async (imageId: string, claims: readonly StoredClaim[], set: IndexedSet): Promise<JudgedEntry> => {
-    const now = clock.now();
-    const facts = registries.factsOf(imageId);
-    const said = claims.map(({ digest, source, problem: why, isStored }) => [digest, source, why, isStored].join(' '));
-    const isTooOld = open !== undefined && now - open.builtMs > maxAgeMs;
-    const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, facts.revision, [...new Set(said)].sort()]);
-    const before = entries.get(imageId);
-    if (before?.key === key && now < before.renewMs) return before;
-    const listed = await inventoryOf({ images, claims });
-    return decide(set, { key, imageId, listed, configuration: facts.configuration, manifests: facts.manifests });
-  };
-  const judgeScan = async (scan: ScannedImage, set: IndexedSet): Promise<JudgedEntry> => {
+  const judge = async (image: KnownImage, set: IndexedSet): Promise<JudgedEntry> => {
     const now = clock.now();
     const isTooOld = open !== undefined && now - open.builtMs > maxAgeMs;
-    const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, scan.revision]);
-    const before = entries.get(scanKey(scan));
+    const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, image.revision]);
+    const before = entries.get(image.id);
     if (before?.key === key && now < before.renewMs) return before;
-    const { digest, reference, signatures, configuration } = scan;
-    const manifests = [{ digest, repositories: [reference], signatures }];
-    return decide(set, { key, imageId: '', listed: await packagesOf(scan), configuration, manifests }, digest);
-  };
-  const decide = async (
-    set: IndexedSet,
-    { key, imageId, listed, configuration, manifests }: Undecided,
-    scannedDigest?: string,
-  ): Promise<JudgedEntry> => {
-    const now = clock.now();
+    const listed = await packagesOf(image, images);
+    const { manifests, configuration } = image;
     const evidence = completeEvidence(listed, { configuration, database: open?.database, maxAgeMs, now });
     const endMs = open === undefined ? undefined : open.builtMs + maxAgeMs;
     const databaseValidUntil = endMs !== undefined && now <= endMs ? endMs : undefined;
-    const judged = judgeFleetImage(set.indexed, { imageId, manifests, evidence, databaseValidUntil, now });
+    const isUnscanned = lacksScan(image, listed);
+    const judged = judgeFleetImage(set.indexed, { manifests, evidence, isUnscanned, databaseValidUntil, now });
     await new Promise(setImmediate);
     const renewMs = renewalOf(judged, now);
-    if (scannedDigest === undefined) return { key, judged, renewMs };
+    if (image.scannedReferences.size === 0) return { key, judged, renewMs };
     const { inventory, vulnerabilities, distribution } = evidence;
     // The packages themselves would be most of the memory.
     const known = mapObserved(inventory, (one) => ({ ...one, packages: [] }));
     const kept = { inventory: known, database: evidence.database, vulnerabilities, distribution };
-    return { key, judged, renewMs, scan: { digest: scannedDigest, judged, evidence: kept } };
+    return { key, judged, renewMs, scan: { judged, evidence: kept } };
   };
   const run = async (): Promise<void> => {
     await policies.refresh();
@@ -189,21 +166,27 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     // Running images first: where there are too many, those are left out that no container runs.
     const ids = [...new Set([...running.imageIds(), ...claims.keys()])];
     skipped = Math.max(0, ids.length - MAX_IMAGES);
+    const found = listKnownImages({
+      ids: ids.slice(0, MAX_IMAGES),
+      claims,
+      registries,
+      scanned: scans.scanned(),
+      stored: await images.scans(),
+    });
     const next = new Map<string, JudgedEntry>();
-    const scanned = scans.scanned();
-    let isChanged = published !== set.revision || entries.size !== Math.min(ids.length, MAX_IMAGES) + scanned.length;
-    for (const imageId of ids.slice(0, MAX_IMAGES)) {
+    let isChanged = published !== set.revision || entries.size !== found.length;
+    for (const image of found) {
       if (signal.aborted) return;
-      const entry = await judge(imageId, claims.get(imageId) ?? [], set);
-      isChanged ||= entry !== entries.get(imageId);
-      next.set(imageId, entry);
+      const entry = await judge(image, set);
+      isChanged ||= entry !== entries.get(image.id);
+      next.set(image.id, entry);
     }
-    for (const scan of scanned) {
-      if (signal.aborted) return;
-      const entry = await judgeScan(scan, set);
-      isChanged ||= entry !== entries.get(scanKey(scan));
-      next.set(scanKey(scan), entry);
-    }
+    names = new Map(found.flatMap(({ id, names: own }) => own.map((name) => [name, id])));
+    scannedImages = new Map(
+      found.flatMap(({ id, scannedReferences }) =>
+        [...scannedReferences].map(([reference, digest]) => [reference, { id, digest }]),
+      ),
+    );
     entries = next;
     const nodes = set.podPolicies.some((one) => one.nodes !== null) ? await options.nodePosture?.read() : undefined;
     const key = postureKey(nodes);
@@ -237,8 +220,12 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   };
   return {
     notify: () => wake.resolve(),
-    verdictsOf: (imageId) => entries.get(imageId)?.judged ?? [],
-    scanOf: (reference) => entries.get(scanKey({ reference }))?.scan,
+    verdictsOf: (imageId) => entries.get(names.get(imageId) ?? imageId)?.judged ?? [],
+    scanOf: (reference) => {
+      const scanned = scannedImages.get(formatReference(reference));
+      const judged = scanned === undefined ? undefined : entries.get(scanned.id)?.scan;
+      return scanned === undefined || judged === undefined ? undefined : { ...judged, digest: scanned.digest };
+    },
     endOfLifeOf: (distribution) => {
       const maintenance = open?.database.source.maintenance(distribution);
       return maintenance?.extendedUntil ?? maintenance?.endOfLifeAt;
@@ -259,11 +246,6 @@ function postureKey(nodes: SnapshotNodes | undefined): string {
     nodes.isComplete,
     nodes.nodes.map(({ name, labels, seenAt, failed, unknown }) => [name, labels, seenAt === 0, failed, unknown]),
   ]);
-}
-
-/** Apart from ids of images. */
-function scanKey({ reference }: Pick<ScannedImage, 'reference'>): string {
-  return `scan ${formatReference(reference)}`;
 }
 
 function snapshotIssue(text: string): Issue {

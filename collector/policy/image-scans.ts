@@ -1,5 +1,5 @@
 import { examineImage } from '../../image/policy/examine-image.ts';
-import type { Examination } from '../../image/policy/examine-image.ts';
+import type { Examination, ImageIdentity } from '../../image/policy/examine-image.ts';
 import { authoritiesOf } from '../../image/policy/signature-evidence.ts';
 import type { RegistryOptions } from '../../image/registry/registry-session.ts';
 import { seen } from '../../posture/observed.ts';
@@ -7,19 +7,20 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { canonicalRegistry, formatReference, isDigest } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
-import { decodeInventory, encodeInventory } from '../../proto/inventory-codec.ts';
+import { encodeInventory } from '../../proto/inventory-codec.ts';
 import type { EncodedInventory } from '../../proto/inventory-codec.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import { unreadable } from '../../posture/observed.ts';
-import type { Inventory } from '../../vulnerability/package.ts';
+import type { ImageStore } from '../store/image-store.ts';
 
-/** What a scan found; its packages are encoded, since there can be many scans. */
+/** What a scan found. Its packages are encoded, since there can be many scans. */
 export interface ScannedImage extends Pick<Examination, 'configuration' | 'signatures'> {
   readonly reference: ImageReference;
   /** Of the manifest, or of the index that the image was chosen from. */
   readonly digest: string;
+  readonly image: ImageIdentity;
   readonly packages: Observed<EncodedInventory>;
+  readonly atMs: number;
   /** Differs where the content differs. */
   readonly revision: string;
 }
@@ -46,6 +47,8 @@ export interface ImageScans {
 
 /** What scans need. */
 export interface ImageScansOptions {
+  /** Where the packages are kept. */
+  readonly images: Pick<ImageStore, 'putScan'>;
   readonly registries: readonly string[];
   readonly registry: Pick<RegistryOptions, 'credentials' | 'ca'>;
   /** The module of the inventory worker. */
@@ -63,11 +66,11 @@ const MAX_WAITING = 50;
 const MAX_SCANS = 500;
 
 /**
- * Pulls and scans images one after the other when somebody asks for it, from the registries of the settings only. Results
- * are kept in memory: an image that runs is known from the agents, and one that does not can be scanned again.
+ * Pulls and scans images one after the other when somebody asks for it, from the registries of the settings only. The
+ * packages are kept in the store; the rest is kept in memory, since an image can be scanned again.
  */
 export function createImageScans(options: ImageScansOptions): ImageScans {
-  const { registry, worker, architecture, policies, onChange, clock, log, signal } = options;
+  const { images, registry, worker, architecture, policies, onChange, clock, log, signal } = options;
   const allowed = new Set(options.registries.map(canonicalRegistry));
   const states = new Map<string, ScanState>();
   const results = new Map<string, ScannedImage>();
@@ -89,8 +92,8 @@ export function createImageScans(options: ImageScansOptions): ImageScans {
         signal,
       },
     );
-    const digest = examined.ok ? (examined.value.digest ?? '') : '';
-    if (!examined.ok || !isDigest(digest)) {
+    const { digest = '', image: identity } = examined.ok ? examined.value : {};
+    if (!examined.ok || identity === undefined || !isDigest(digest)) {
       const reason = examined.ok ? 'its digest is not known' : examined.reason;
       log.warn({ image, reason }, 'an image could not be scanned');
       states.set(image, { image, state: 'failed', digest: '', reason });
@@ -98,11 +101,15 @@ export function createImageScans(options: ImageScansOptions): ImageScans {
     }
     const { inventory, configuration, signatures } = examined.value;
     const packages = inventory.state === 'seen' ? seen(await encodeInventory(inventory.value), 'scan') : inventory;
+    if (packages.state === 'seen')
+      await images.putScan({ ...identity, inventory: packages.value.digest, atMs: now }, packages.value.bytes);
     results.delete(image);
     results.set(image, {
       reference,
       digest,
+      image: identity,
       packages,
+      atMs: now,
       configuration,
       signatures,
       revision: `${digest} ${String(now)}`,
@@ -151,11 +158,4 @@ export function createImageScans(options: ImageScansOptions): ImageScans {
 function forgetOldest(map: Map<string, unknown>): void {
   const [oldest] = map.keys();
   if (map.size > MAX_SCANS && oldest !== undefined) map.delete(oldest);
-}
-
-/** The packages of a scan. */
-export async function packagesOf({ packages }: ScannedImage): Promise<Observed<Inventory>> {
-  if (packages.state !== 'seen') return packages;
-  const decoded = await decodeInventory(packages.value);
-  return decoded.ok ? seen(decoded.value, 'scan') : unreadable('scan', 'its packages cannot be read');
 }

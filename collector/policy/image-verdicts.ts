@@ -1,7 +1,5 @@
 import { annotate } from '../../image/policy/annotations.ts';
 import { mapObserved, unreadable } from '../../posture/observed.ts';
-import type { Observed } from '../../posture/observed.ts';
-import type { SignatureEvidence } from '../../policy/evidence.ts';
 import { judgeImage } from '../../policy/image-verdict.ts';
 import { isDigest } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
@@ -9,13 +7,14 @@ import type { ImagePolicy } from '../../policy/image-policy.ts';
 import type { SnapshotImage, SnapshotVerdict } from '../../policy/snapshot.ts';
 import type { AnnotationIndex } from '../../vulnerability/annotation-index.ts';
 import type { FleetEvidence } from './image-evidence.ts';
+import { repositoryOf } from './manifest-signatures.ts';
+import type { RepositorySignatures } from './manifest-signatures.ts';
 
-/** A manifest or index that is known to name the image. */
+/** The id of an image, or a manifest or index that is known to name it. */
 export interface KnownManifest {
   readonly digest: string;
   /** Repositories in which it was found. */
-  readonly repositories: readonly ImageReference[];
-  readonly signatures: Observed<readonly SignatureEvidence[]>;
+  readonly repositories: readonly RepositorySignatures[];
 }
 
 /** A policy with the VEX statements and waivers that count for it: those of its files, then those of the collector. */
@@ -29,25 +28,34 @@ export type Annotating = ReturnType<AnnotationIndex['about']>;
 
 /** What verdicts are made of. */
 export interface VerdictInput {
-  /** `sha256:…` of the configuration. */
-  readonly imageId: string;
   readonly manifests: readonly KnownManifest[];
   readonly evidence: FleetEvidence;
+  /** Its packages are not known from its layers, and a scan could list them. */
+  readonly isUnscanned: boolean;
   readonly databaseValidUntil: number | undefined;
   readonly now: number;
 }
 
 const NO_MANIFEST = unreadable('registry', 'signatures belong to a manifest, and this is the id of an image');
+const OTHER_REPOSITORY = unreadable('registry', 'the collector has not looked for signatures in this repository');
 
-/** The verdicts of all policies on an image, for its id and for each manifest that names it. */
+/** Verdicts of one digest for single repositories: a snapshot has room for as many. Further repositories get the general one. */
+const MAX_REPOSITORY_VERDICTS = 2000;
+
+/** The verdicts of all policies on an image, for each digest that names it. */
 export function judgeFleetImage(policies: readonly IndexedPolicy[], input: VerdictInput): readonly SnapshotImage[] {
-  const { imageId, manifests, evidence, now } = input;
+  const { manifests, evidence, isUnscanned, now } = input;
   const { scannedAt, database } = evidence;
-  const id: KnownManifest = { digest: imageId, repositories: [], signatures: NO_MANIFEST };
   const byVerdicts = new Map<string, { readonly digests: string[]; readonly verdicts: readonly SnapshotVerdict[] }>();
-  for (const manifest of [id, ...manifests.filter(({ digest }) => digest !== imageId)]) {
+  for (const manifest of manifests) {
     if (!isDigest(manifest.digest)) continue;
-    const verdicts = policies.flatMap((policy) => verdictsOf(policy, manifest, input));
+    let left = MAX_REPOSITORY_VERDICTS;
+    const verdicts = policies.flatMap((policy) => {
+      const [general, special] = verdictsOf(policy, manifest, input);
+      const kept = special.slice(0, left);
+      left -= kept.length;
+      return [general, ...kept];
+    });
     const key = JSON.stringify(verdicts);
     const same = byVerdicts.get(key) ?? { digests: [], verdicts };
     byVerdicts.set(key, same);
@@ -59,20 +67,26 @@ export function judgeFleetImage(policies: readonly IndexedPolicy[], input: Verdi
     scannedAt: scannedAt.state === 'seen' ? scannedAt.value : null,
     databaseBuiltAt: database.state === 'seen' ? database.value.builtAt : null,
     verdicts,
+    unscanned: isUnscanned,
   }));
 }
 
-/** The verdict for every repository, and one for each repository where waivers make a difference. */
+/**
+ * The verdict for every repository, and one for each repository where signatures or waivers make a difference: what one
+ * repository has says nothing about the same image in another.
+ */
 function verdictsOf(
   { policy, annotationsAbout }: IndexedPolicy,
-  { digest, repositories, signatures }: KnownManifest,
+  { digest, repositories }: KnownManifest,
   { evidence, databaseValidUntil, now }: VerdictInput,
-): readonly SnapshotVerdict[] {
-  const { vulnerabilities: found } = evidence;
+): readonly [SnapshotVerdict, readonly SnapshotVerdict[]] {
+  const { vulnerabilities: all } = evidence;
   const annotations = annotationsAbout(
-    found.state === 'seen' ? found.value.matches.map((match) => match.vulnerability) : [],
+    all.state === 'seen' ? all.value.matches.map((match) => match.vulnerability) : [],
   );
-  const judge = (reference: ImageReference | undefined): SnapshotVerdict => {
+  const judge = (found?: RepositorySignatures): SnapshotVerdict => {
+    const reference = found?.reference;
+    const signatures = found?.signatures ?? (repositories.length === 0 ? NO_MANIFEST : OTHER_REPOSITORY);
     const { vulnerabilities, waiversValidUntil } = applyAnnotations(annotations, { evidence, reference, digest, now });
     const verdict = judgeImage(
       policy,
@@ -83,16 +97,17 @@ function verdictsOf(
         ...(waiversValidUntil === undefined ? {} : { waiversValidUntil }),
       },
     );
-    const repository = reference === undefined ? null : `${reference.registry}/${reference.path}`;
+    const repository = reference === undefined ? null : repositoryOf(reference);
     // Packages and vulnerabilities as objects would be most of the memory.
     const reasons = verdict.reasons.map(({ package: _package, vulnerability: _vulnerability, ...reason }) => reason);
     return { ...verdict, reasons, repository };
   };
-  const general = judge(undefined);
-  if (annotations.waivers.length === 0 && annotations.statements.length === 0) return [general];
-  const told = JSON.stringify({ ...general, repository: '' });
-  const special = repositories.map(judge).filter((one) => JSON.stringify({ ...one, repository: '' }) !== told);
-  return [general, ...new Map(special.map((one) => [one.repository, one])).values()];
+  const general = judge();
+  const asksForSignatures = policy.rules.some(({ type }) => type === 'signature');
+  if (!asksForSignatures && annotations.waivers.length === 0 && annotations.statements.length === 0)
+    return [general, []];
+  const shared = JSON.stringify({ ...general, repository: '' });
+  return [general, repositories.map(judge).filter((one) => JSON.stringify({ ...one, repository: '' }) !== shared)];
 }
 
 function applyAnnotations(

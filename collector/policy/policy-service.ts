@@ -115,6 +115,7 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
         });
   const registries: RegistrySource = watch ?? NO_REGISTRIES;
   const scans = createImageScans({
+    images: options.images,
     registries: settings.registries,
     registry: access,
     worker: options.inventoryWorker,

@@ -8,7 +8,8 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { Authority } from '../../policy/rule/signature.ts';
-import type { KnownManifest } from './image-verdicts.ts';
+import type { ManifestSignatures } from './manifest-signatures.ts';
+import type { ImageIdentity } from '../../image/policy/examine-image.ts';
 
 /** What is asked about one reference of a running image. */
 export interface ReferenceQuestion {
@@ -32,8 +33,10 @@ export type ReferenceAnswer =
       readonly state: 'same';
       /** What the reference names. */
       readonly digest: string;
-      /** Manifests that name the image, with their signatures. */
-      readonly manifests: readonly Omit<KnownManifest, 'repositories'>[];
+      /** Manifests that name the image, with their signatures in the repository of the reference. */
+      readonly manifests: readonly Pick<ManifestSignatures, 'digest' | 'signatures'>[];
+      /** What the image is; undefined: it is named by an index, so it is not known which of its images it is. */
+      readonly image: ImageIdentity | undefined;
       readonly configuration: Observed<ConfigurationEvidence> | undefined;
     }
   | { readonly state: 'moved'; readonly digest: string }
@@ -66,13 +69,15 @@ export async function readReference(question: ReferenceQuestion): Promise<Refere
   if (!found.ok) return failure(found);
   if (found.value === undefined) return { state: 'moved', digest: named.value.digest };
   const digests = [...new Set([named.value.digest, found.value.digest])];
-  const manifests: Omit<KnownManifest, 'repositories'>[] = [];
+  const manifests: Pick<ManifestSignatures, 'digest' | 'signatures'>[] = [];
   for (const digest of digests) {
     const signatures = await lookUpSignatures({ client, path, digest, authorities });
     manifests.push({ digest, signatures });
   }
   const configuration = wantsConfiguration ? await readConfiguration(client, path, found.value) : undefined;
-  return { state: 'same', digest: named.value.digest, manifests, configuration };
+  const image =
+    found.value.kind === 'index' ? undefined : { id: found.value.config.digest, manifest: found.value.digest };
+  return { state: 'same', digest: named.value.digest, manifests, image, configuration };
 }
 
 function failure({ code, reason, retryAfterMs }: RegistryFailure): ReferenceAnswer {

@@ -3,13 +3,14 @@ import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
 import type { SnapshotTag } from '../../policy/snapshot.ts';
 import type { ImageTag } from '../../posture/fact/image-tags.ts';
-import type { KnownManifest } from './image-verdicts.ts';
+import type { ImageReference } from '../../policy/reference.ts';
+import type { ManifestSignatures } from './manifest-signatures.ts';
 
 /** What the registries of an image say about it, verified by digests. */
 export interface RegistryFacts {
   readonly configuration: Observed<ConfigurationEvidence>;
-  /** Manifests that name the image: their configuration is it. */
-  readonly manifests: readonly KnownManifest[];
+  /** Manifests that name the image, since their configuration is it, and the repositories in which they were found. */
+  readonly manifests: readonly { readonly digest: string; readonly repositories: readonly ImageReference[] }[];
   /** Differs where the facts differ. */
   readonly revision: string;
 }
@@ -37,6 +38,10 @@ export interface ReportedTag extends ImageTag {
 /** What is known from registries. */
 export interface RegistrySource {
   readonly factsOf: (imageId: string) => RegistryFacts;
+  /** Signatures of the manifests of all running images, of each reference that was asked about. */
+  readonly signatures: () => Iterable<ManifestSignatures>;
+  /** Id of the image of a manifest, the digest of its configuration; undefined: it is not known. */
+  readonly imageIdOf: (manifest: string) => string | undefined;
   readonly tagsOf: (imageId: string) => readonly TagState[];
   /** What findings report of the tag that a container was started from; undefined: it names none that is asked about. */
   readonly tagOf: (imageId: string, image: string) => ReportedTag | undefined;
@@ -49,6 +54,8 @@ export interface RegistrySource {
 /** Where no registry may be asked. */
 export const NO_REGISTRIES: RegistrySource = Object.freeze({
   factsOf: () => NO_FACTS,
+  signatures: () => [],
+  imageIdOf: () => undefined,
   tagsOf: () => [],
   tagOf: () => undefined,
   subscribeToTags: () => () => undefined,

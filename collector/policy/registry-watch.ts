@@ -15,7 +15,8 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { RunningImages } from '../image/running-images.ts';
-import type { KnownManifest } from './image-verdicts.ts';
+import type { ImageIdentity } from '../../image/policy/examine-image.ts';
+import type { ManifestSignatures } from './manifest-signatures.ts';
 import { readReference } from './read-reference.ts';
 import type { ReferenceAnswer } from './read-reference.ts';
 import type { RegistryFacts, RegistrySource, ReportedTag, TagState } from './registry-facts.ts';
@@ -63,8 +64,10 @@ interface Watched {
   /** What findings say of it. */
   readonly history: TagHistory;
   configuration: Observed<ConfigurationEvidence> | undefined;
+  /** The image by its content, once a registry has proved it. */
+  image: ImageIdentity | undefined;
   /** Every manifest that was proved to name the image, also after the tag has moved. */
-  readonly manifests: Map<string, Omit<KnownManifest, 'repositories'>>;
+  readonly manifests: Map<string, Pick<ManifestSignatures, 'digest' | 'signatures' | 'atMs'>>;
   revision: number;
 }
 
@@ -93,6 +96,8 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
   let byImage: ReadonlyMap<string, readonly Watched[]> = new Map();
   /** Names that do not fit into the bounds; as the keys of `watched`. */
   let omitted: ReadonlySet<string> = new Set();
+  /** Ids of images by their manifest. */
+  let imageIds = new Map<string, string>();
   let revision = 0;
   const tagSubscribers = new Set<(imageId: string) => void>();
 
@@ -126,6 +131,9 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
     watched = next;
     omitted = left;
     byImage = Map.groupBy(next.values(), ({ imageId }) => imageId);
+    imageIds = new Map(
+      [...next.values()].flatMap(({ image }) => (image === undefined ? [] : [[image.manifest, image.id]])),
+    );
   };
   /** A registry that does not answer must not keep the others waiting. */
   const note = (registry: string, answer: ReferenceAnswer): void => {
@@ -154,6 +162,7 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
     const before = describe(one);
     const reportedBefore = describeTag(one);
     accept(one, answer, clock.now());
+    if (one.image !== undefined) imageIds.set(one.image.manifest, one.image.id);
     if (describeTag(one) !== reportedBefore) {
       const reported = one.history.reported()?.state;
       if (reported !== undefined && reported !== 'same')
@@ -192,6 +201,8 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
   const all = (imageId: string): readonly Watched[] => byImage.get(imageId) ?? [];
   return {
     factsOf: (imageId) => factsOf(all(imageId)),
+    signatures: () => [...watched.values()].flatMap(signaturesOf),
+    imageIdOf: (manifest) => imageIds.get(manifest),
     tagsOf: (imageId) =>
       all(imageId)
         .filter(({ reference }) => reference.digest === undefined)
@@ -279,6 +290,7 @@ function newWatched(imageId: string, reference: ImageReference): Watched {
     problem: '',
     history: createTagHistory(),
     configuration: undefined,
+    image: undefined,
     manifests: new Map(),
     revision: 0,
   };
@@ -295,13 +307,15 @@ function accept(one: Watched, answer: ReferenceAnswer, nowMs: number): void {
   one.history.add(answer, nowMs);
   if (answer.state !== 'same') return;
   if (answer.configuration !== undefined) one.configuration = answer.configuration;
-  for (const manifest of answer.manifests) one.manifests.set(manifest.digest, manifest);
+  one.image ??= answer.image;
+  for (const manifest of answer.manifests) one.manifests.set(manifest.digest, { ...manifest, atMs: nowMs });
 }
 
 /** Everything that decisions depend on. */
 function describe({ known, problem, configuration, manifests }: Watched): string {
   const state = known?.state === 'same' || known?.state === 'moved' ? [known.state, known.digest] : [known?.state];
-  return JSON.stringify([state, known === undefined && problem !== '', configuration?.state, [...manifests.values()]]);
+  const signatures = [...manifests.values()].map(({ digest, signatures: found }) => [digest, found]);
+  return JSON.stringify([state, known === undefined && problem !== '', configuration?.state, signatures]);
 }
 
 function tagState({ reference, known, knownMs, problem }: Watched): TagState {
@@ -311,39 +325,22 @@ function tagState({ reference, known, knownMs, problem }: Watched): TagState {
   return { reference: name, state: known.state, ...digest, checkedMs: knownMs, reason: problem };
 }
 
+function signaturesOf({ reference, manifests, revision }: Watched): readonly ManifestSignatures[] {
+  return [...manifests.values()].map(({ digest, signatures, atMs }) => {
+    return { digest, signatures, atMs, reference, revision: String(revision) };
+  });
+}
+
 function factsOf(all: readonly Watched[]): RegistryFacts {
-  const manifests = new Map<
-    string,
-    { readonly repositories: ImageReference[]; signatures: KnownManifest['signatures'] }
-  >();
+  const manifests = new Map<string, ImageReference[]>();
   for (const { reference, manifests: own } of all)
-    for (const { digest, signatures } of own.values()) {
-      const known = manifests.get(digest);
-      if (known === undefined) manifests.set(digest, { repositories: [reference], signatures });
-      else {
-        known.repositories.push(reference);
-        known.signatures = better(known.signatures, signatures);
-      }
-    }
+    for (const digest of own.keys()) manifests.set(digest, [...(manifests.get(digest) ?? []), reference]);
   const configuration = all.find((one) => one.configuration?.state === 'seen')?.configuration;
   return {
     configuration: configuration ?? all.find((one) => one.configuration)?.configuration ?? whyNot(all),
-    manifests: [...manifests].map(([digest, { repositories, signatures }]) => ({ digest, repositories, signatures })),
+    manifests: [...manifests].map(([digest, repositories]) => ({ digest, repositories })),
     revision: all.map((one) => one.revision).join(' '),
   };
-}
-
-/**
- * Signatures of one digest in two repositories: a signature over the digest counts wherever it is stored, so of two
- * results for one authority a verified one is taken.
- */
-function better(one: KnownManifest['signatures'], other: KnownManifest['signatures']): KnownManifest['signatures'] {
-  if (one.state !== 'seen') return other;
-  if (other.state !== 'seen') return one;
-  const results = new Map(one.value.map((entry) => [entry.authority, entry]));
-  for (const entry of other.value)
-    if (results.get(entry.authority)?.result.state !== 'verified') results.set(entry.authority, entry);
-  return { ...one, value: [...results.values()] };
 }
 
 function whyNot(all: readonly Watched[]): Observed<never> {

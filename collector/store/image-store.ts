@@ -43,6 +43,17 @@ export interface StoredClaim extends ImageClaim {
   readonly changedMs: number;
 }
 
+/** An image whose packages the collector has read itself, from the layers in its registry. */
+export interface ImageScan {
+  /** `sha256:…` of its configuration. */
+  readonly id: string;
+  /** `sha256:…` of its manifest. */
+  readonly manifest: string;
+  /** SHA-256 of the inventory, hex. */
+  readonly inventory: string;
+  readonly atMs: number;
+}
+
 /** How many vulnerabilities an inventory has, each counted once however many packages it affects. */
 export interface VulnerabilityCounts {
   readonly critical: number;
@@ -277,6 +288,14 @@ export interface ImageStore {
   readonly inventories: () => Promise<ReadonlyMap<string, StoredInventory>>;
   /** The inventory as the node sent it (proto/inventory-codec.ts); undefined: there is none. */
   readonly inventoryContent: (digest: string) => Promise<Uint8Array | undefined>;
+  /**
+   * Stores what the collector has read itself. No node can change it. At most 2,000 scans and 256 MiB are kept: first
+   * those of images that nodes have, then the newest.
+   */
+  readonly putScan: (scan: ImageScan, content: Uint8Array) => Promise<void>;
+  readonly scans: () => Promise<readonly ImageScan[]>;
+  /** The inventory of a scan, by the id of its image; undefined: there is none. */
+  readonly scanContent: (id: string) => Promise<{ readonly digest: string; readonly bytes: Uint8Array } | undefined>;
   /** The vulnerabilities of the packages of these inventories. */
   readonly vulnerabilitiesOf: (digests: readonly string[]) => Promise<readonly PackageVulnerability[]>;
   /** Package versions of these inventories that could not be judged, with the reason. */

@@ -339,6 +339,15 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `
   ALTER TABLE benchmark_score ADD COLUMN waived INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  CREATE TABLE image_scan (
+    id TEXT PRIMARY KEY,
+    manifest TEXT NOT NULL,
+    inventory TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    content BLOB NOT NULL
+  ) STRICT;
+  `,
 ]);
 
 /**

@@ -4,6 +4,7 @@ import type { ActivityTable } from './activity-table.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import type { ImageStore } from './image-store.ts';
 import { prepareInventoryTable } from './inventory-table.ts';
+import { prepareScanTable } from './scan-table.ts';
 import { prepareSuppressionTable } from './suppression-table.ts';
 import { prepareVulnerabilityTable } from './vulnerability-table.ts';
 
@@ -17,13 +18,14 @@ export function prepareImages(db: DatabaseSync, activities: ActivityTable) {
     inventories: prepareInventoryTable(db, activities),
     vulnerabilities: prepareVulnerabilityTable(db),
     suppressions: prepareSuppressionTable(db),
+    scans: prepareScanTable(db),
   };
 }
 
 /** The `ImageStore` on SQLite. */
 export function imageStore(
   db: DatabaseSync,
-  { claims, inventories, vulnerabilities, suppressions }: ReturnType<typeof prepareImages>,
+  { claims, inventories, vulnerabilities, suppressions, scans }: ReturnType<typeof prepareImages>,
   guarded: Guarded,
 ): ImageStore {
   return {
@@ -59,6 +61,11 @@ export function imageStore(
     claims: (imageId) => guarded('read images', () => (imageId === undefined ? claims.all() : claims.ofImage(imageId))),
     inventories: () => guarded('read inventories', inventories.all),
     inventoryContent: (digest) => guarded('read an inventory', () => inventories.content(digest)),
+    // It cannot be asked for again from a node.
+    putScan: (scan, content) =>
+      guarded('store the scan of an image', () => transaction(db, () => scans.put(scan, content))),
+    scans: () => guarded('read scans', scans.all),
+    scanContent: (id) => guarded('read a scan', () => scans.content(id)),
     vulnerabilitiesOf: (digests) => guarded('read vulnerabilities', () => vulnerabilities.ofInventories(digests)),
     unjudgedOf: (digests) => guarded('read package versions', () => vulnerabilities.unjudgedOf(digests)),
     vulnerabilityIds: (filter) => guarded('read vulnerabilities', () => vulnerabilities.ids(filter)),

@@ -51,10 +51,20 @@ export interface ExaminationOptions {
 export type ExaminationProgress =
   RunProgress | { readonly stage: 'pull'; readonly bytes: number; readonly ofBytes: number };
 
+/** What names one image by its content; an index does not. */
+export interface ImageIdentity {
+  /** Digest of its configuration. */
+  readonly id: string;
+  /** Digest of its manifest. */
+  readonly manifest: string;
+}
+
 /** What an image is and contains. */
 export interface Examination {
   /** Digest of what was examined: the manifest, or the index that it was chosen from. */
   readonly digest: string | undefined;
+  /** Of an image in a registry: its one image whose layers were read. */
+  readonly image?: ImageIdentity;
   readonly inventory: Observed<Inventory>;
   readonly scannedAt: Observed<number>;
   readonly configuration: Observed<ConfigurationEvidence>;
@@ -144,7 +154,8 @@ async function examineReference(reference: ImageReference, options: ExaminationO
         // What a registry does not have is a wrong name; everything else may be otherwise in a minute.
         return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
       }
-      const { digest, config, configDigest } = pulled.value;
+      const { digest, manifestDigest, config, configDigest } = pulled.value;
+      const image = { id: configDigest, manifest: manifestDigest };
       const source = { kind: 'archive', path: directory, temporaryDirectory: directory } as const;
       const listed = await listPackages(source, options, configDigest);
       if (!listed.ok) return listed;
@@ -154,7 +165,7 @@ async function examineReference(reference: ImageReference, options: ExaminationO
         tags: [],
         setuidFiles: setuidOf(listed.value.inventory),
       });
-      return { ok: true, value: { ...listed.value, digest, configuration, signatures } };
+      return { ok: true, value: { ...listed.value, digest, image, configuration, signatures } };
     });
   } finally {
     client.close();

@@ -26,6 +26,8 @@ export interface PullRequest {
 export interface PulledImage {
   /** Digest of what the reference names: of the index, where it names one. Signatures are about it. */
   readonly digest: string;
+  /** Of the manifest of the image itself: where the reference names an index, the one that was chosen from it. */
+  readonly manifestDigest: string;
   readonly configDigest: string;
   readonly config: Uint8Array;
 }
@@ -60,7 +62,11 @@ export async function pullImage(request: PullRequest): Promise<RegistryResult<Pu
   const written = await writeLayers(request, layers, ofBytes);
   if (!written.ok) return written;
   await writeLayout(directory, image.value, blob.value);
-  return { ok: true, value: { digest: top.value.digest, configDigest: config.digest, config: blob.value } };
+  const { digest: manifestDigest } = image.value;
+  return {
+    ok: true,
+    value: { digest: top.value.digest, manifestDigest, configDigest: config.digest, config: blob.value },
+  };
 }
 
 async function imageOf(

@@ -8,6 +8,10 @@ import { followRunningImages } from '../../../collector/image/running-images.ts'
 import { startPolicyService } from '../../../collector/policy/policy-service.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import { decideFromSnapshot } from '../../../policy/decide-from-snapshot.ts';
+import { parseSnapshot } from '../../../policy/snapshot.ts';
+import { encodeInventory } from '../../../proto/inventory-codec.ts';
+import type { Inventory } from '../../../vulnerability/package.ts';
 import { openSnapshot } from '../../../image/policy/snapshot-file.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { plimsoll } from '../../cli/process.ts';
@@ -64,6 +68,50 @@ await t.test('images of the fleet are judged again whenever what is known change
   renameSync(`${policyFile}.new`, policyFile);
   await decides(WEB, ['allow']);
   t.strictSame(service.issues(), []);
+});
+
+await t.test('the inventory that the collector has read itself decides alone', async (t) => {
+  const { store, service, add, decides } = await startFleet(
+    t,
+    REFUSED.replace('spec:', 'spec:\n  unscannedImages: scan'),
+  );
+  const MANIFEST = `sha256:${'e'.repeat(64)}`;
+  const scan = async (id: string, content: Inventory, manifest = MANIFEST): Promise<void> => {
+    const { digest, bytes } = await encodeInventory(content);
+    await store.images.putScan({ id, manifest, inventory: digest, atMs: Date.now() }, bytes);
+  };
+  const wantsScan = (digest: string): boolean | undefined => {
+    const parsed = parseSnapshot(JSON.parse(Buffer.from(service.snapshot()?.content ?? []).toString()));
+    const subject = { reference: 'registry.example.com/any:1', digest, namespace: undefined };
+    return parsed.ok ? decideFromSnapshot(subject, parsed.value, Date.now()).wantsScan : undefined;
+  };
+  const [clean, vulnerable] = [inventory(['zlib', '1.2']), inventory(['openssl', '3.0.1'])];
+  await add('n1', { [ROOT]: clean, [SHOP]: clean }, 'container');
+  await decides(ROOT, ['couldNotTell', 'inventory-incomplete'], 'read through a container');
+  t.equal(wantsScan(ROOT), true);
+  await scan(ROOT, clean);
+  await decides(ROOT, ['allow'], 'the container first, then the scan');
+  t.equal(wantsScan(ROOT), false);
+  await scan(WEB, clean, `sha256:${'f'.repeat(64)}`);
+  await add('n1', { [WEB]: clean }, 'container');
+  await decides(WEB, ['allow'], 'the scan first, then the container');
+
+  // A node in the hands of somebody else, by every source and name of the image.
+  await add('n2', { [ROOT]: vulnerable, [MANIFEST]: vulnerable });
+  await decides(ROOT, ['allow'], 'a node cannot have a scanned image refused');
+  await scan(SHOP, vulnerable, `sha256:${'1'.repeat(64)}`);
+  await decides(SHOP, ['deny', 'vulnerability']);
+  for (const source of ['layers', 'container'] as const)
+    await add('n2', { [SHOP]: clean, [`sha256:${'1'.repeat(64)}`]: clean }, source);
+  await add('n1', { [SHOP]: clean });
+  // A change that is not refused shows that the nodes were heard.
+  await add('n2', { [TWO]: clean });
+  await decides(TWO, ['allow']);
+  await decides(SHOP, ['deny', 'vulnerability'], 'no node removes a package from the inventory that decides');
+  await decides(`sha256:${'1'.repeat(64)}`, ['deny', 'vulnerability'], 'under no other name either');
+  await decides(ROOT, ['allow']);
+  const claims = await store.images.claims(ROOT);
+  t.same(new Set(claims.map(({ source }) => source)), new Set(['layers', 'container']), 'findings still use them');
 });
 
 await t.test('API', async (t) => {

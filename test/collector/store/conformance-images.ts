@@ -43,6 +43,19 @@ export async function imagesAtRest(t: Test, { images }: Store): Promise<void> {
   );
 }
 
+/** What a node says changes nothing of what the collector has read itself. */
+export async function imageScans(t: Test, { images }: Store): Promise<void> {
+  const scan = { id: 'sha256:a', manifest: 'sha256:m', inventory: digestOf('1'), atMs: T0 };
+  await images.putScan(scan, content('one'));
+  await images.putScan({ ...scan, atMs: T0 + 1 }, content('again'));
+  await images.putClaims('n1', [{ ...layers('sha256:a', '2'), source: 'container' }, layers('sha256:m', '3')], whole);
+  await images.putInventory(digestOf('2'), inventory(), content('less'), T0);
+  t.same(await images.scans(), [{ ...scan, atMs: T0 + 1 }]);
+  const stored = await images.scanContent('sha256:a');
+  t.same([stored?.digest, Buffer.from(stored?.bytes ?? []).toString()], [digestOf('1'), 'again']);
+  t.equal(await images.scanContent('sha256:b'), undefined);
+}
+
 export async function imageClaims(t: Test, { images }: Store): Promise<void> {
   t.same(await images.putClaims('n1', [layers('sha256:a', '1'), layers('sha256:b')], whole), {
     wanted: [digestOf('1')],

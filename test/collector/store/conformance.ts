@@ -14,6 +14,7 @@ import { removes, forgottenHistory, removedNodesComeBack } from './conformance-r
 import {
   imageClaims,
   imagesAtRest,
+  imageScans,
   imageInventories,
   imagePlaces,
   prunesImages,
@@ -72,6 +73,7 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await check('trend: random changes, counted again from the beginning', trend);
   await check('images: what nodes say about them, and which inventories are wanted', imageClaims);
   await check('images at rest', imagesAtRest);
+  await check('images: what the collector has read itself', imageScans);
   await check('images: an inventory and a package version are stored once', imageInventories);
   await check('images: where a package version is, from layers and from a container', imagePlaces);
   await check('images: judgements with many vulnerabilities are stored in parts', judgementsInParts);
