@@ -27,6 +27,7 @@ import type { ImageEvidence, SignatureEvidence } from './evidence.ts';
 import type { ImagePolicy } from './image-policy.ts';
 import { POLICY_API_VERSION } from './image-policy.ts';
 import { REASON_CODE_NAMES } from './reason.ts';
+import type { Reason } from './reason.ts';
 import { authorityId } from './rule/signature.ts';
 import { strictObject } from './strict-object.ts';
 import { PACKAGE_TYPES } from './version-range.ts';
@@ -34,7 +35,8 @@ import { PACKAGE_TYPES } from './version-range.ts';
 /** `kind` of the documents. */
 export const POLICY_TEST_KIND = 'ImagePolicyTest';
 
-const time: Schema<number> = {
+/** A time of a case, as milliseconds since the epoch. */
+export const caseTime: Schema<number> = {
   shape: { kind: 'string', doc: 'RFC 3339' },
   parse: (value, at = '') => {
     const ms =
@@ -62,21 +64,22 @@ const vulnerability = strictObject({
   knownExploited: withDefault(boolean(), false),
   epss: nullable(number()),
   risk: withDefault(number(), 0),
-  publishedAt: nullable(time),
+  publishedAt: nullable(caseTime),
 });
 
-const evidence = strictObject({
+/** What is known about one image. */
+export const caseEvidence = strictObject({
   packages: nullable(list(onePackage, '', 10_000)),
   gaps: withDefault(list(strictObject({ path: string('', 4096), reason: withDefault(string(), 'unreadable') })), []),
   setuid: nullable(list(string('', 4096), 'paths of setuid files; needs packages', 1000)),
   vulnerabilities: nullable(list(vulnerability, '', 10_000)),
-  databaseBuiltAt: nullable(time),
-  scannedAt: nullable(time),
-  builtAt: nullable(time),
+  databaseBuiltAt: nullable(caseTime),
+  scannedAt: nullable(caseTime),
+  builtAt: nullable(caseTime),
   architecture: nullable(string('', 64)),
   checks: nullable(record(oneOf(VERDICTS), 'answers of checks of images, by id', 256)),
   environmentSecrets: nullable(list(string('', 256), 'names of variables of the environment that hold secrets', 1024)),
-  distribution: nullable(strictObject({ name: string('', 128), endOfLifeAt: nullable(time) })),
+  distribution: nullable(strictObject({ name: string('', 128), endOfLifeAt: nullable(caseTime) })),
   signatures: nullable(
     record(
       oneOf(['verified', 'unsigned', 'other-signer', 'invalid', 'unknown']),
@@ -86,12 +89,19 @@ const evidence = strictObject({
   ),
 });
 
+/** The decision that a case expects. Without a list of codes these are not compared. */
+export const expectation = {
+  outcome: oneOf(['allow', 'deny', 'couldNotTell']),
+  reasons: nullable(list(oneOf(REASON_CODE_NAMES), 'codes of all reasons, in any order', 256)),
+  warnings: nullable(list(oneOf(REASON_CODE_NAMES), 'codes of all warnings, in any order', 256)),
+};
+
 const oneCase = strictObject({
   name: string('', 256),
   image: nullable(string('', 1024)),
   digest: nullable(string('', 256)),
   namespace: nullable(string('', 253)),
-  evidence: withDefault(evidence, {
+  evidence: withDefault(caseEvidence, {
     packages: null,
     gaps: [],
     setuid: null,
@@ -105,11 +115,7 @@ const oneCase = strictObject({
     distribution: null,
     signatures: null,
   }),
-  expect: strictObject({
-    outcome: oneOf(['allow', 'deny', 'couldNotTell']),
-    reasons: nullable(list(oneOf(REASON_CODE_NAMES), 'codes of all reasons, in any order', 256)),
-    warnings: nullable(list(oneOf(REASON_CODE_NAMES), 'codes of all warnings, in any order', 256)),
-  }),
+  expect: strictObject(expectation),
 });
 
 /** The schema of a document with cases. */
@@ -117,7 +123,7 @@ export const policyTest = strictObject({
   apiVersion: oneOf([POLICY_API_VERSION]),
   kind: oneOf([POLICY_TEST_KIND]),
   policies: list(string('', 4096), 'policy files; relative to this file', 64),
-  now: nullable(time),
+  now: nullable(caseTime),
   cases: list(oneCase, '', 10_000),
 });
 /** See {@link policyTest}. */
@@ -144,8 +150,11 @@ const SOURCE = 'case';
 const NOT_GIVEN = unreadable(SOURCE, 'the case does not say it');
 
 /** The evidence of a case at `now`; `policies` are those whose authorities it names. Or an authority that none has. */
-export function evidenceOf(one: PolicyCase, policies: readonly ImagePolicy[], now: number): Parsed<ImageEvidence> {
-  const given = one.evidence;
+export function evidenceOf(
+  given: PolicyCase['evidence'],
+  policies: readonly ImagePolicy[],
+  now: number,
+): Parsed<ImageEvidence> {
   const signatures = signaturesOf(given.signatures, policies);
   if (!signatures.ok) return signatures;
   if (given.setuid !== null && given.packages === null)
@@ -256,8 +265,11 @@ function resultOf(state: SignatureEvidence['result']['state']): SignatureEvidenc
   }
 }
 
-/** What differs between a decision and what the case expects, one line each; empty: as expected. */
-export function differencesFrom({ expect }: PolicyCase, decision: Decision): readonly string[] {
+/** What differs between a decision and what a case expects, one line each; empty: as expected. */
+export function differencesBetween(
+  expect: PolicyCase['expect'],
+  decision: Pick<Decision, 'outcome'> & Readonly<Record<'reasons' | 'warnings', readonly Pick<Reason, 'code'>[]>>,
+): readonly string[] {
   const differences: string[] = [];
   if (decision.outcome !== expect.outcome) differences.push(`expected ${expect.outcome}, got ${decision.outcome}`);
   for (const part of ['reasons', 'warnings'] as const) {

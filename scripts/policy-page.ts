@@ -63,6 +63,13 @@ Three gaps can be accepted where they are known: \`spec.accept.gaps\` (paths of 
 
 No source says when a fixed version was released. \`fixAvailableFor\` counts from the publication of the advisory, so the grace can only be shorter than it should be.`;
 
+/** What `plimsoll policy test` prints about the example; a test compares it. */
+const POD_TEST_OUTPUT = `
+$ plimsoll policy test test.yaml
+RESULT  CASE                      OUTCOME  DIFFERENCE
+ok      a privileged pod          deny
+ok      the pods of a Deployment  allow`.trim();
+
 const TESTS = `## Tests
 
 \`plimsoll policy test FILE\` runs cases. What a case does not say is not known. \`reasons\` and \`warnings\` are the codes of all reasons, in any order; leave them out to compare the outcome only.
@@ -85,7 +92,85 @@ cases:
       environmentSecrets: []
       setuid: [/usr/bin/su]
     expect: { outcome: deny, reasons: [vulnerability], warnings: [] }
-\`\`\``;
+\`\`\`
+
+### Pods
+
+A document of \`kind: PodPolicyTest\` has cases for pods and for objects that create pods. They are decided as admission control decides them: by a snapshot with verdicts on the images of the case, and by the pod policy of the namespace. Exempt namespaces and break-glass do not count. \`plimsoll policy explain\` shows such a decision rule by rule. For these policies, in \`shop.yaml\`:
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: shop }
+spec:
+  match: { images: ['registry.example.com/shop/**'] }
+  rules: [{ type: vulnerability, severity: critical }]
+---
+apiVersion: plimsoll.dev/v1
+kind: PodPolicy
+metadata: { name: pods }
+spec: { podSecurity: { level: baseline }, nodes: { severity: critical } }
+\`\`\`
+
+these cases:
+
+\`\`\`yaml
+apiVersion: plimsoll.dev/v1
+kind: PodPolicyTest
+policies: [shop.yaml]
+now: 2026-11-28T12:00:00Z
+cases:
+  - name: a privileged pod
+    namespace: prod-eu
+    object:
+      kind: Pod
+      spec:
+        initContainers:
+          - { name: init, image: registry.example.com/shop/init:1 }
+        containers:
+          - { name: web, image: registry.example.com/shop/web:1, securityContext: { privileged: true } }
+    images:
+      - image: registry.example.com/shop/web:1
+        digest: sha256:1111111111111111111111111111111111111111111111111111111111111111
+        evidence: { packages: [], vulnerabilities: [] }
+    nodes: [{ name: web-1 }]
+    expect: { outcome: deny, reasons: [pod-security, not-scanned] }
+  - name: the pods of a Deployment
+    namespace: prod-eu
+    object:
+      kind: Deployment
+      spec:
+        template:
+          spec:
+            nodeSelector: { pool: web }
+            containers: [{ name: web, image: registry.example.com/shop/web:1 }]
+    images:
+      - image: registry.example.com/shop/web:1
+        digest: sha256:1111111111111111111111111111111111111111111111111111111111111111
+        evidence:
+          packages: [{ name: openssl, version: 3.0.11-1 }]
+          vulnerabilities: [{ id: CVE-2026-1, severity: critical, package: openssl }]
+    nodes:
+      - { name: web-1, labels: { pool: web }, failed: { critical: 1 } }
+    expect:
+      outcome: allow
+      warnings: [node-posture, not-scanned]
+      pods: { outcome: deny, reasons: [node-posture, vulnerability] }
+\`\`\`
+
+\`\`\`text
+${POD_TEST_OUTPUT}
+\`\`\`
+
+| field        | meaning                                                                                                                                                                                                                                       |
+| ------------ | --------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- |
+| \`object\`, \`file\` | the object, or a manifest with exactly one |
+| \`namespace\` | default: that of the object, or \`default\` |
+| \`images\` | what the collector knows: \`evidence\` as in the cases above, for a reference with a digest, or with a tag and the \`digest\` that it names. Admission control pins such tags in pods, not in templates. An image that is not listed, or has no evidence, is not judged: \`unscannedImages\` of the policy says what that means |
+| \`nodes\` | nodes of the cluster with \`labels\`, \`failed\` and \`unknown\` (checks of the node by severity) and \`reportedAgo\`; without it no node is known |
+| \`expect\` | \`outcome\`, \`reasons\` and \`warnings\` of the request that creates the object; \`pods\`: those of the pods that a template creates |
+
+\`--output junit\` prints both kinds of cases as JUnit XML, \`--output json\` with the codes of all reasons. The exit status is 1 if a decision differs.`;
 
 const POD_POLICIES = `## Pod policies
 

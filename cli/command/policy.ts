@@ -1,13 +1,8 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { loadPolicies } from '../../image/policy/load-policies.ts';
 import type { LoadedPolicies } from '../../image/policy/load-policies.ts';
-import { readBoundedText } from '../../image/policy/bounded-text.ts';
-import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
 import type { ContainerPolicy } from '../../policy/docker/container-policy.ts';
-import { decide } from '../../policy/decide.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
-import { differencesFrom, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
-import type { PolicyTest } from '../../policy/policy-case.ts';
 import { modeOf } from '../../policy/image-policy.ts';
 import type { PodPolicy } from '../../policy/pod/pod-policy.ts';
 import type { ResponsePolicy } from '../../policy/rollout/response-policy.ts';
@@ -18,10 +13,8 @@ import { printListing } from '../output/listing.ts';
 import { explain } from '../policy/explain.ts';
 import { listExemptions, listPolicies } from '../policy/list.ts';
 import { simulate } from '../policy/simulate.ts';
+import { testPolicies } from '../policy/test.ts';
 import { printError } from '../print-error.ts';
-import type { Cell } from '../render/table.ts';
-
-const MAX_TEST_BYTES = 1024 * 1024;
 
 export const policy = defineCommand({
   name: 'policy',
@@ -38,7 +31,7 @@ export const policy = defineCommand({
   ],
   description: [
     'Image policies are YAML documents that say which images may run; docs/policy.md describes them. plimsoll gate applies them.',
-    'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: what is known about an image, and the decision that is expected.',
+    'check loads policy files and prints what is wrong with them, with the place, or the policies that they hold. test runs cases: an image or an object of Kubernetes, what is known about it, and the decision that is expected; --output junit prints JUnit XML.',
     'explain prints how images and objects of Kubernetes are decided: the policies that match and why the most specific one decides, each rule with what it was judged by, and what to do about each that does not pass. FILE is a manifest (YAML or JSON) with pods, Deployments and other objects that create pods, also in a List; its path begins with / or ./ or ends in .yaml, .yml or .json, and - is standard input. It decides as admission control does: by the snapshot of the collector, by that in the directory of --snapshot, or by policy files, which say nothing about the content of images.',
     'export prints policies as ValidatingAdmissionPolicy objects, which the API server of Kubernetes 1.30 and newer enforces without a webhook: the rules registry and reference of image policies, and pod policies. Rules that need evidence about an image, and conditions on nodes, are left out, and named on standard error.',
     'list asks the collector for the policies that it has in use, with their conditions in words; exit status 1 where its policy files are wrong, so that earlier ones stay in use. exemptions prints what is left out: waivers of vulnerabilities and when they expire, namespaces that the admission webhook is not asked about, and what policies leave out of their own conditions.',
@@ -82,7 +75,7 @@ export const policy = defineCommand({
       choices: ['vap'],
       summary: 'with export: vap: ValidatingAdmissionPolicy, as YAML; with --output json as a List',
     },
-    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath='),
+    outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'junit', 'jsonpath='),
   ],
   settings: ['image', 'client'],
   examples: [
@@ -111,12 +104,14 @@ export const policy = defineCommand({
       return printError(context, `policy ${action} takes no file: it asks the collector`);
     if (!asksCollector && operands.length === 0)
       return printError(context, 'policy needs an action, such as check, and a file', 'see: plimsoll policy --help');
+    if (action !== 'test' && context.args.value('output') === 'junit')
+      return printError(context, '--output junit belongs to policy test', 'see: plimsoll policy --help');
     const paths = operands.map((path) => resolve(context.workingDirectory, path));
     switch (action) {
       case 'check':
         return check(context, paths);
       case 'test':
-        return test(context, paths);
+        return testPolicies(context, paths);
       case 'simulate':
         return simulate(context);
       case 'list':
@@ -234,86 +229,6 @@ function policyDocument(one: ImagePolicy): PrintedPolicy {
     rules: one.rules.map((rule) => ({ type: rule.type, mode: modeOf(one, rule) })),
     source: one.source,
   };
-}
-
-interface CaseResult {
-  readonly file: string;
-  readonly name: string;
-  readonly outcome: string;
-  readonly differences: readonly string[];
-}
-
-async function test(context: Context, paths: readonly string[]): Promise<number> {
-  const results: CaseResult[] = [];
-  for (const path of paths) {
-    const tests = await readTests(path);
-    if (!tests.ok) return printError(context, `${path}: ${tests.problem}`);
-    for (const one of tests.value) {
-      const loaded = await load(
-        context,
-        one.policies.map((file) => resolve(dirname(path), file)),
-      );
-      if (loaded === undefined) return EXIT_FAILURE;
-      const outcome = runCases(path, one, loaded.policies, context.clock.now());
-      if (!outcome.ok) return printError(context, `${path}: ${outcome.problem}`);
-      results.push(...outcome.value);
-    }
-  }
-  await printResults(context, results);
-  return results.every(({ differences }) => differences.length === 0) ? EXIT_OK : EXIT_ISSUES;
-}
-
-type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-
-async function readTests(path: string): Promise<Outcome<readonly PolicyTest[]>> {
-  const file = await readBoundedText(path, MAX_TEST_BYTES);
-  if (!file.ok) return { ok: false, problem: file.reason };
-  const yaml = parseYamlDocuments(file.text);
-  if (!yaml.ok) return { ok: false, problem: yaml.reason };
-  if (yaml.documents.length === 0) return { ok: false, problem: 'contains no cases' };
-  const tests: PolicyTest[] = [];
-  for (const document of yaml.documents) {
-    const parsed = parsePolicyTest(document);
-    if (!parsed.ok) return parsed;
-    tests.push(parsed.value);
-  }
-  return { ok: true, value: tests };
-}
-
-function runCases(
-  file: string,
-  { cases, now }: PolicyTest,
-  policies: readonly ImagePolicy[],
-  clockMs: number,
-): Outcome<readonly CaseResult[]> {
-  const at = now ?? clockMs;
-  const results: CaseResult[] = [];
-  for (const [index, one] of cases.entries()) {
-    const evidence = evidenceOf(one, policies, at);
-    if (!evidence.ok) return { ok: false, problem: `cases[${String(index)}].${evidence.problem}` };
-    const decision = decide(subjectOf(one), evidence.value, policies, at);
-    results.push({ file, name: one.name, outcome: decision.outcome, differences: differencesFrom(one, decision) });
-  }
-  return { ok: true, value: results };
-}
-
-async function printResults(context: Context, results: readonly CaseResult[]): Promise<void> {
-  const { paint } = context;
-  const failed = results.filter(({ differences }) => differences.length > 0).length;
-  const rows = results.map(({ name, outcome, differences }): readonly Cell[] => [
-    differences.length === 0 ? { text: 'ok', paint: paint.good } : { text: 'FAILED', paint: paint.bad },
-    { text: name },
-    { text: outcome },
-    { text: differences.join('; ') },
-  ]);
-  await printListing(context, {
-    document: { passed: results.length - failed, failed, cases: results },
-    items: results,
-    names: results.map(({ name }) => name),
-    columns: [{ title: 'RESULT' }, { title: 'CASE' }, { title: 'OUTCOME' }, { title: 'DIFFERENCE' }],
-    rows,
-    empty: 'No cases.',
-  });
 }
 
 async function exportPolicies(context: Context, paths: readonly string[]): Promise<number> {

@@ -124,6 +124,95 @@ void t.test('the examples of docs/policy.md decide as the page says', async (t) 
   });
   const { code, stdout, stderr } = await plimsoll(['policy', 'test', path('test.yaml')]);
   t.equal(code, 0, `${stdout}${stderr}`);
+
+  const pods = directoryWith(t, {
+    'shop.yaml': examples.find((text) => /^metadata: \{ name: shop \}$/m.test(text)) ?? '',
+    'test.yaml': examples.find((text) => /^kind: PodPolicyTest$/m.test(text)) ?? '',
+  });
+  const run = await plimsoll(['policy', 'test', pods('test.yaml')]);
+  t.equal(run.code, 0, run.stderr);
+  const [, printed = ''] = /^```text\n\$ plimsoll policy test test\.yaml\n([^]*?)^```$/m.exec(page) ?? [];
+  t.equal(run.stdout.replaceAll(/ +$/gm, ''), printed);
+});
+
+const PODS = `apiVersion: plimsoll.dev/v1
+kind: ImagePolicy
+metadata: { name: all }
+spec:
+  rules:
+    - { type: registry, allow: ['registry.example.com/shop/*'] }
+    - { type: vulnerability, severity: critical }
+    - type: signature
+      authorities: [{ name: release, key: { pem: '-----BEGIN PUBLIC KEY-----' } }]
+---
+apiVersion: plimsoll.dev/v1
+kind: PodPolicy
+metadata: { name: pods }
+spec: { podSecurity: { level: baseline, version: '1.34' } }
+`;
+const DIGEST = `sha256:${'1'.repeat(64)}`;
+const podCases = (cases: string): string =>
+  `apiVersion: plimsoll.dev/v1\nkind: PodPolicyTest\npolicies: [pods.yaml]\nnow: 2026-11-28\ncases:\n${cases}`;
+const CONTAINER = (image: string): string => `{ name: c, image: '${image}' }`;
+
+void t.test('policy test: pods and what creates them, as admission control decides', async (t) => {
+  const known = `[{ image: 'registry.example.com/shop/web:1', digest: '${DIGEST}', evidence: { packages: [], vulnerabilities: [], signatures: { release: verified } } }]`;
+  const web = CONTAINER('registry.example.com/shop/web:1');
+  const path = directoryWith(t, {
+    'pods.yaml': PODS,
+    'web.yaml': `kind: Pod\nmetadata: { namespace: prod }\nspec: { containers: [${web}] }\n`,
+    'two.yaml': 'kind: Pod\n---\nkind: Pod\n',
+    'good.yaml': podCases(`
+  - { name: by file, file: web.yaml, images: ${known}, expect: { outcome: allow, reasons: [], warnings: [] } }
+  - name: signed in one repository, pushed to another one
+    object: { kind: Pod, spec: { containers: [${CONTAINER(`registry.example.com/shop/copy@${DIGEST}`)}] } }
+    images: ${known}
+    expect: { outcome: couldNotTell, reasons: [not-scanned] }
+  - name: an ephemeral container
+    object: { kind: Pod, spec: { containers: [${web}], ephemeralContainers: [${CONTAINER('evil.example.com/sh')}] } }
+    images: ${known}
+    expect: { outcome: deny, reasons: [registry-not-allowed, not-scanned] }
+  - name: what Kubernetes itself would not take
+    object: { kind: Pod, spec: { containers: 7 } }
+    expect: { outcome: deny, reasons: [pod-malformed] }
+  - name: a template is not pinned, its pods are
+    object: { kind: CronJob, spec: { jobTemplate: { spec: { template: { spec: { containers: [${web}] } } } } } }
+    images: ${known}
+    expect: { outcome: allow, warnings: [not-scanned], pods: { outcome: allow, reasons: [] } }`),
+    'bad.yaml': podCases(`
+  - name: '<wrong>'
+    object: { kind: Deployment, spec: { template: { spec: { hostPID: true, containers: [${web}] } } } }
+    expect: { outcome: allow, warnings: [not-scanned], pods: { outcome: allow } }`),
+    'service.yaml': podCases(`\n  - { name: s, object: { kind: Service }, expect: { outcome: allow } }`),
+    'none.yaml': podCases(`\n  - { name: s, expect: { outcome: allow } }`),
+    'many.yaml': podCases(`\n  - { name: s, file: two.yaml, expect: { outcome: allow } }`),
+    'tag.yaml': podCases(
+      `\n  - { name: s, file: web.yaml, images: [{ image: 'a/b:1', evidence: {} }], expect: { outcome: allow } }`,
+    ),
+  });
+  const [good, bad, junit, service, none, many, tag, other] = await Promise.all([
+    plimsoll(['policy', 'test', path('good.yaml'), '-o', 'json']),
+    plimsoll(['policy', 'test', path('bad.yaml')]),
+    plimsoll(['policy', 'test', path('good.yaml'), path('bad.yaml'), '-o', 'junit']),
+    ...['service', 'none', 'many', 'tag'].map((name) => plimsoll(['policy', 'test', path(`${name}.yaml`)])),
+    plimsoll(['policy', 'check', path('pods.yaml'), '-o', 'junit']),
+  ]);
+  t.match(JSON.parse(good.stdout), { passed: 5, failed: 0, cases: [{ outcome: 'allow', reasons: [] }] }, good.stdout);
+  t.equal(bad.code, 1);
+  t.match(bad.stdout, /FAILED +<wrong> +allow +unexpected warnings: pod-security; pods: expected/);
+  t.equal(junit.code, 1);
+  t.match(junit.stdout, /<testsuites name="plimsoll policy test" tests="6" failures="1"/);
+  t.match(junit.stdout, /name="&lt;wrong&gt;" time="0"><failure message="unexpected warnings: pod-security"/);
+  for (const [run, problem] of [
+    [service, /cases\[0\]\.object: expected a Pod, or an object with a pod template/],
+    [none, /cases\[0\]: expected either object or file/],
+    [many, /cases\[0\]\.file: has 2 objects, expected one/],
+    [tag, /cases\[0\]\.images\[0\]: expected a digest in the reference or beside it; no tag is judged/],
+    [other, /--output junit belongs to policy test/],
+  ] as const) {
+    t.equal(run?.code, 2);
+    t.match(run?.stderr, problem);
+  }
 });
 
 void t.test('policy export', async (t) => {

@@ -1,0 +1,200 @@
+/**
+ * Cases that policies are tested with for pods: an object, what is known about its images and the nodes, and the answer
+ * of admission control that is expected.
+ *
+ * ```yaml
+ * apiVersion: plimsoll.dev/v1
+ * kind: PodPolicyTest
+ * policies: [production.yaml]
+ * cases:
+ *   - name: a pod that asks for the network of the node
+ *     namespace: prod-eu
+ *     object: { kind: Pod, spec: { hostNetwork: true, containers: [{ name: web, image: registry.example.com/web:1 }] } }
+ *     expect: { outcome: deny, reasons: [pod-security, not-scanned] }
+ * ```
+ *
+ * An image without evidence is one that the collector has not judged; nodes that a case does not give are not known.
+ */
+import { integer, list, nullable, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
+import type { Infer, Parsed } from '../posture/schema.ts';
+import { decideFromSnapshot, digestOfTag } from './decide-from-snapshot.ts';
+import type { ImageSubject } from './decide.ts';
+import { duration } from './duration.ts';
+import { POLICY_API_VERSION } from './image-policy.ts';
+import { judgeImage } from './image-verdict.ts';
+import type { SnapshotNodes } from './node-posture.ts';
+import { caseEvidence, caseTime, differencesBetween, evidenceOf, expectation } from './policy-case.ts';
+import { decidePod } from './pod/decide-pod.ts';
+import type { PodDecision } from './pod/decide-pod.ts';
+import { NODE_SEVERITIES } from './pod/node-condition.ts';
+import { podSourceOf } from './pod/pod-template.ts';
+import { canonicalRegistry, formatReference, isDigest, parseReference } from './reference.ts';
+import type { PolicySets, PolicySnapshot, SnapshotImage, SnapshotVerdict } from './snapshot.ts';
+import { strictObject } from './strict-object.ts';
+
+/** `kind` of the documents. */
+export const POD_TEST_KIND = 'PodPolicyTest';
+
+const image = strictObject({
+  image: string('reference as the object names it', 1024),
+  digest: nullable(string('what its tag names, where admission control pins tags in pods', 256)),
+  evidence: nullable(caseEvidence),
+});
+
+const count = withDefault(integer('', 0), 0);
+const counts = strictObject({ critical: count, high: count, medium: count, low: count });
+const NO_COUNTS = { critical: 0, high: 0, medium: 0, low: 0 };
+
+const node = strictObject({
+  name: string('', 253),
+  labels: withDefault(record(string('', 256), '', 256), {}),
+  /** Failed checks of the node itself, and checks that could not be answered, by severity. */
+  failed: withDefault(counts, NO_COUNTS),
+  unknown: withDefault(counts, NO_COUNTS),
+  reportedAgo: withDefault(duration('how long ago its agent has reported'), 0),
+});
+
+const podCase = strictObject({
+  name: string('', 256),
+  object: nullable(unknown()),
+  file: nullable(string('manifest with the object; relative to this file', 4096)),
+  namespace: nullable(string('', 253)),
+  images: withDefault(list(image, '', 256), []),
+  nodes: nullable(list(node, '', 1000)),
+  expect: strictObject({ ...expectation, pods: nullable(strictObject(expectation)) }),
+});
+
+const podTest = strictObject({
+  apiVersion: oneOf([POLICY_API_VERSION]),
+  kind: oneOf([POD_TEST_KIND]),
+  policies: list(string('', 4096), 'policy files; relative to this file', 64),
+  now: nullable(caseTime),
+  cases: list(podCase, '', 1000),
+});
+/** A document with cases. */
+export type PodTest = Infer<typeof podTest>;
+/** One case. */
+export type PodCase = PodTest['cases'][number];
+
+/** The cases of one document, or what is wrong with it and where. */
+export function parsePodTest(value: unknown): Parsed<PodTest> {
+  const parsed = podTest.parse(value);
+  if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
+  const { cases, policies } = parsed.value;
+  // Without cases or policies nothing would be tested, and that would look like success.
+  if (cases.length === 0) return { ok: false, problem: 'cases: expected at least one' };
+  if (policies.length === 0) return { ok: false, problem: 'policies: expected at least one' };
+  const index = cases.findIndex(({ object, file }) => (object === null) === (file === null));
+  return index === -1 ? parsed : { ok: false, problem: `cases[${String(index)}]: expected either object or file` };
+}
+
+/** The answer about an object. */
+export interface PodCaseDecision {
+  /** To the request that creates the object. */
+  readonly created: PodDecision;
+  /** To the requests that create the pods of a template; undefined: the object is a pod. */
+  readonly pods: PodDecision | undefined;
+}
+
+/**
+ * The decision on the object of a case, made as admission control makes it: from a snapshot that holds the verdicts on
+ * the evidence of the case.
+ */
+export function decidePodCase(
+  one: PodCase,
+  object: unknown,
+  { sets, now }: { readonly sets: PolicySets; readonly now: number },
+): Parsed<PodCaseDecision> {
+  const fields = typeof object === 'object' && object !== null ? (object as Readonly<Record<string, unknown>>) : {};
+  const kind = typeof fields['kind'] === 'string' ? fields['kind'] : '';
+  const source = podSourceOf(kind, object);
+  if (source === undefined)
+    return { ok: false, problem: 'object: expected a Pod, or an object with a pod template such as a Deployment' };
+  const isPod = source.path === '';
+  if (isPod && one.expect.pods !== null)
+    return { ok: false, problem: 'expect.pods: expected only for objects with a pod template' };
+  const images = imagesOfCase(one, sets, now);
+  if (!images.ok) return images;
+  const { snapshot, byTag } = images.value;
+  const decideOn = (reference: string, subject: ImageSubject) =>
+    decideFromSnapshot({ ...subject, reference, digest: undefined }, snapshot, now);
+  const judge = {
+    podPolicies: sets.podPolicies,
+    placement: { nodes: nodesOf(one, now), now },
+    decideImage: (subject: ImageSubject) => decideOn(subject.reference ?? '', subject),
+  };
+  const decidePinned = (subject: ImageSubject) => {
+    const { reference = '' } = subject;
+    const tag = digestOfTag(reference, { byTag });
+    return decideOn(tag === undefined ? reference : `${reference}@${tag.digest}`, subject);
+  };
+  const namespace = one.namespace ?? namespaceOf(fields) ?? 'default';
+  const pods = decidePod({ kind: 'Pod', object: source.value, namespace }, { ...judge, decideImage: decidePinned });
+  return {
+    ok: true,
+    value: isPod
+      ? { created: pods, pods: undefined }
+      : { created: decidePod({ kind, object, namespace }, judge), pods },
+  };
+}
+
+/** What differs between the decision and what the case expects, one line each; empty: as expected. */
+export function podDifferencesFrom({ expect }: PodCase, { created, pods }: PodCaseDecision): readonly string[] {
+  const ofPods = expect.pods === null || pods === undefined ? [] : differencesBetween(expect.pods, pods);
+  return [...differencesBetween(expect, created), ...ofPods.map((one) => `pods: ${one}`)];
+}
+
+type CaseImages = Pick<PolicySnapshot, 'byTag'> & {
+  readonly snapshot: Pick<PolicySnapshot, 'policies' | 'issuedAt' | 'byDigest'>;
+};
+
+/** The verdicts on the images of the case, each for its repository. */
+function imagesOfCase(one: PodCase, { policies }: PolicySets, now: number): Parsed<CaseImages> {
+  const byDigest = new Map<string, SnapshotVerdict[]>();
+  const byTag = new Map<string, { readonly reference: string; readonly digest: string; readonly checkedAt: number }>();
+  for (const [index, given] of one.images.entries()) {
+    const at = `images[${String(index)}]`;
+    const parsed = parseReference(given.image);
+    if (!parsed.ok) return { ok: false, problem: `${at}.image: ${parsed.reason}` };
+    const reference = { ...parsed.value, registry: canonicalRegistry(parsed.value.registry) };
+    const digest = reference.digest ?? given.digest;
+    if (digest === null || !isDigest(digest))
+      return { ok: false, problem: `${at}: expected a digest in the reference or beside it; no tag is judged` };
+    if (reference.digest === undefined) {
+      const text = formatReference(reference);
+      byTag.set(text, { reference: text, digest, checkedAt: now });
+    }
+    if (given.evidence === null) continue;
+    const evidence = evidenceOf(given.evidence, policies, now);
+    if (!evidence.ok) return { ok: false, problem: `${at}.${evidence.problem}` };
+    const repository = `${reference.registry}/${reference.path}`;
+    const known = byDigest.get(digest) ?? [];
+    byDigest.set(digest, known);
+    for (const policy of policies) known.push({ ...judgeImage(policy, evidence.value, { now }), repository });
+  }
+  const images = [...byDigest].map(([digest, verdicts]): readonly [string, readonly SnapshotImage[]] => [
+    digest,
+    [{ digests: [digest], judgedAt: now, scannedAt: now, databaseBuiltAt: now, verdicts }],
+  ]);
+  return { ok: true, value: { byTag, snapshot: { policies, issuedAt: now, byDigest: new Map(images) } } };
+}
+
+function nodesOf({ nodes }: PodCase, now: number): SnapshotNodes | undefined {
+  if (nodes === null) return undefined;
+  return {
+    listedAt: now,
+    isComplete: true,
+    nodes: nodes.map(({ name, labels, failed, unknown: notRead, reportedAgo }) => ({
+      name,
+      labels,
+      seenAt: now - reportedAgo,
+      failed: NODE_SEVERITIES.map((severity) => failed[severity]),
+      unknown: NODE_SEVERITIES.map((severity) => notRead[severity]),
+    })),
+  };
+}
+
+function namespaceOf({ metadata }: Readonly<Record<string, unknown>>): string | undefined {
+  if (typeof metadata !== 'object' || metadata === null || !('namespace' in metadata)) return undefined;
+  return typeof metadata.namespace === 'string' && metadata.namespace !== '' ? metadata.namespace : undefined;
+}
