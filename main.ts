@@ -107,6 +107,13 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
       const { scanEvents } = await import('./collector/event/scan-events.ts');
       return scanEvents(scan);
     },
+    scanAsff: async (scan, to) => {
+      const [{ scanEvents }, { toAsff }] = await Promise.all([
+        import('./collector/event/scan-events.ts'),
+        import('./collector/event/view/asff.ts'),
+      ]);
+      return scanEvents(scan).flatMap((event) => toAsff(event, to) ?? []);
+    },
     scanImage: async (request) => {
       const { scanImage } = await import('./agent/image/scan-image.ts');
       return scanImage(request, workerUrls().inventoryWorker);

@@ -12,6 +12,7 @@ const BENCHMARKS = Object.freeze({
   vulndb: 'the vulnerability database: build, size, matching an image and the package versions of a fleet',
   admission:
     'a replica of the admission webhook: latency, CPU and memory, loading a snapshot, beside a bare HTTPS server',
+  sinks: 'delivery of events to NDJSON and syslog over TLS, dead sinks, a receiver that catches up',
   ingest: 'finding changes a second, from the stream to the commit of the collector',
 });
 

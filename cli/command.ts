@@ -96,6 +96,7 @@ const FORMATS = Object.freeze({
   junit: 'junit: JUnit XML',
   gitlab: 'gitlab: code quality report of GitLab',
   ocsf: 'ocsf: OCSF 1.8, one event per line',
+  asff: 'asff: findings of AWS Security Hub',
   html: 'html: one page for people who audit',
   csv: 'csv: RFC 4180, with a header',
   name: 'name: one name per line',

@@ -20,6 +20,8 @@ export interface Programs {
   readonly scan: (request: ScanRequest) => Promise<ScanOutcome>;
   /** The findings of a scan as events of OCSF 1.8. */
   readonly scanEvents: (scan: ScannedFindings) => Promise<readonly object[]>;
+  /** The findings of a scan as findings of AWS Security Hub. */
+  readonly scanAsff: (scan: ScannedFindings, to: AsffAccount) => Promise<readonly object[]>;
   /** Lists the packages of an image, a container, an archive or a directory. */
   readonly scanImage: (request: ImageScanRequest) => Promise<ImageScanOutcome>;
   /** Records this node into a directory. */
@@ -79,6 +81,13 @@ export interface ScannedFindings {
   readonly checks: readonly Check[];
   readonly scannedAtMs: number;
   readonly version: string;
+}
+
+/** Whose findings of AWS Security Hub they are. */
+export interface AsffAccount {
+  /** 12 digits. */
+  readonly account: string;
+  readonly region: string;
 }
 
 /** What a scan found. */

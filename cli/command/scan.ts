@@ -16,7 +16,7 @@ import { safeJson } from '../../api/safe.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import type { ScanOutcome } from '../programs.ts';
+import type { AsffAccount, ScanOutcome } from '../programs.ts';
 import { findingLines, printFindings } from '../output/finding-listing.ts';
 import { errorCode } from '../../service/files.ts';
 import { isTable, printListing } from '../output/listing.ts';
@@ -78,6 +78,12 @@ export const scan = defineCommand({
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
+    if (args.value('output') === 'asff' && asffAccount(context) === undefined)
+      return printError(
+        context,
+        '-o asff needs the account and the region of Security Hub',
+        'add --aws-account with 12 digits, and --aws-region such as eu-central-1',
+      );
     const loaded = await loadCatalog(settings);
     if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
     const { catalog } = loaded;
@@ -196,6 +202,13 @@ async function print(context: Context, scanned: Scanned): Promise<string | undef
   return undefined;
 }
 
+/** Of `-o asff`; undefined for another format, and where one of the two is missing or wrong. */
+function asffAccount({ args }: Context): AsffAccount | undefined {
+  const [account = '', region = ''] = [args.value('aws-account'), args.value('aws-region')];
+  const isRight = /^\d{12}$/.test(account) && /^[a-z0-9-]{1,32}$/.test(region);
+  return args.value('output') === 'asff' && isRight ? { account, region } : undefined;
+}
+
 /** The benchmark over everything that was judged, within the scope of the scan. */
 function assess(benchmark: Benchmark, { judged, waived, scope: { level }, catalog }: Scanned): BenchmarkResult {
   const findings = judged.map((finding) =>
@@ -220,10 +233,12 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
       ),
     );
   }
-  if (format === 'ocsf') {
+  if (format === 'ocsf' || format === 'asff') {
     const findings = selectFindings(context, scanned, ALL_VERDICTS);
-    const { checks } = catalog;
-    const events = await context.programs.scanEvents({ node, findings, checks, scannedAtMs: clock.now(), version });
+    const scan = { node, findings, checks: catalog.checks, scannedAtMs: clock.now(), version };
+    const account = asffAccount(context);
+    if (account !== undefined) return stdout.write(`${safeJson(await context.programs.scanAsff(scan, account), 2)}\n`);
+    const events = await context.programs.scanEvents(scan);
     return stdout.write(events.map((event) => `${safeJson(event)}\n`).join(''));
   }
   if (scope.peer !== undefined && benchmark !== undefined) {

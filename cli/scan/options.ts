@@ -101,7 +101,17 @@ export const SCAN_OPTIONS: readonly Option[] = Object.freeze([
     choices: [...(BY_OPTION.choices ?? []), 'control'],
     summary: `${BY_OPTION.summary}; control: the results of the controls of --benchmark`,
   },
-  outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'ocsf', 'jsonpath='),
+  outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'ocsf', 'asff', 'jsonpath='),
+  {
+    name: 'aws-account',
+    value: 'ID',
+    summary: 'account of AWS that findings of -o asff belong to, 12 digits',
+  },
+  {
+    name: 'aws-region',
+    value: 'REGION',
+    summary: 'region of Security Hub that findings of -o asff are imported into',
+  },
   OUTPUT_FILE_OPTION,
   QUIET_OPTION,
 ]);

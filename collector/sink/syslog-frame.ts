@@ -71,7 +71,7 @@ export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptio
       element: { id: ELEMENT, parameters: { ...head.parameters, uid: event.uid } },
       text: toText(view(version)),
     });
-    if (message.length <= options.maxBytes) return frameOf(message, options.framing);
+    if (Buffer.byteLength(message) <= options.maxBytes) return frameOf(message, options.framing);
   }
   return undefined;
 }

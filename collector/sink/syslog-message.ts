@@ -45,9 +45,11 @@ export interface SyslogMessage {
 const LIMITS = Object.freeze({ hostname: 255, appName: 48, procId: 128, msgId: 32 });
 /** A longer value is cut: the event itself has it whole. */
 const MAX_VALUE = 200;
+/** Printable ASCII without quote, backslash and bracket: nearly every value, which then needs no escapes. */
+const PLAIN_VALUE = /^[ !#-[^-~]*$/;
 
-/** The bytes of a message: UTF-8, without a byte-order mark, which receivers would leave in the text. */
-export function formatMessage(message: SyslogMessage): Buffer {
+/** A message, without a byte-order mark, which receivers would leave in the text. */
+export function formatMessage(message: SyslogMessage): string {
   const { facility, severity, atMs, hostname, appName, procId, msgId, element, text } = message;
   const header = [
     `<${String(FACILITIES[facility] * 8 + severity)}>1`,
@@ -58,7 +60,7 @@ export function formatMessage(message: SyslogMessage): Buffer {
     printable(msgId, LIMITS.msgId),
   ];
   const parameters = Object.entries(element.parameters).map(([name, value]) => ` ${name}="${parameterValue(value)}"`);
-  return Buffer.from(`${header.join(' ')} [${element.id}${parameters.join('')}] ${text}`);
+  return `${header.join(' ')} [${element.id}${parameters.join('')}] ${text}`;
 }
 
 /**
@@ -67,11 +69,10 @@ export function formatMessage(message: SyslogMessage): Buffer {
  */
 export type Framing = 'octet-counting' | 'newline' | 'datagram';
 
-/** A message as it is sent. The text of a message never has a line feed: JSON escapes it. */
-export function frameOf(message: Buffer, framing: Framing = 'octet-counting'): Buffer {
-  if (framing === 'datagram') return message;
-  if (framing === 'newline') return Buffer.concat([message, Buffer.from('\n')]);
-  return Buffer.concat([Buffer.from(`${String(message.length)} `), message]);
+/** A message as it is sent, in UTF-8. The text of a message never has a line feed: JSON escapes it. */
+export function frameOf(message: string, framing: Framing = 'octet-counting'): Buffer {
+  if (framing === 'datagram') return Buffer.from(message);
+  return Buffer.from(framing === 'newline' ? `${message}\n` : `${String(Buffer.byteLength(message))} ${message}`);
 }
 
 /** RFC 3339 with milliseconds, in UTC; the format has years of four digits only. */
@@ -88,5 +89,6 @@ function printable(text: string, limit: number): string {
 
 /** PARAM-VALUE: UTF-8, what is not safe to show as a visible escape; quote, backslash and bracket as the RFC has it. */
 function parameterValue(value: string): string {
+  if (value.length <= MAX_VALUE && PLAIN_VALUE.test(value)) return value;
   return safe(value.slice(0, MAX_VALUE)).replace(/["\\\]]/g, '\\$&');
 }

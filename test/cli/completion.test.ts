@@ -40,6 +40,7 @@ void t.test('bash', { skip: has('bash') ? false : 'bash is absent' }, async (t) 
     'junit',
     'html',
     'ocsf',
+    'asff',
     'jsonpath=',
   ]);
   t.strictSame(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
+import { asffIssues } from '../collector/event/asff-constraints.ts';
 import { readValidator } from '../collector/event/ocsf/validator.ts';
 import { violations } from '../fixture/json-schema.ts';
 import { plimsoll, temporaryDirectory } from './process.ts';
@@ -150,6 +151,19 @@ void t.test('this machine, live and recorded', async (t) => {
         .map(({ finding_info: { uid } }) => uid),
       'the next scan names the same findings',
     );
+  });
+  await t.test('findings of Security Hub', async (t) => {
+    const account = ['--aws-account', '111122223333', '--aws-region', 'eu-central-1'];
+    const { stdout } = await scan('-o', 'asff', ...account);
+    const findings = JSON.parse(stdout) as readonly Readonly<Record<string, unknown>>[];
+    t.same(findings.flatMap(asffIssues), []);
+    t.same(
+      findings.map(({ GeneratorId }) => GeneratorId),
+      whole.findings.map(({ check }) => `plimsoll/${check}`),
+    );
+    t.equal(new Set(findings.map(({ Id }) => Id)).size, findings.length);
+    t.match(await scan('-o', 'asff'), { code: 2, stderr: /--aws-account/ });
+    t.match(await scan('-o', 'asff', '--aws-account', '1', '--aws-region', 'eu-central-1'), { code: 2 });
   });
   t.equal((await scan('--baseline', join(directory, 'none'))).code, 2);
   t.equal((await scan('--by', 'control')).code, 2);
