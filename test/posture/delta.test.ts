@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { deltaSize, diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
-import { findingContent, findingId, SUBJECT_KINDS } from '../../posture/finding.ts';
+import { findingContent, findingId, sameContent, SUBJECT_KINDS } from '../../posture/finding.ts';
 import type { Finding, SubjectKind } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { applyDelta } from './apply-delta.ts';
@@ -51,6 +51,44 @@ const twoSets = fc.tuple(anySet, anySet, fc.array(fc.nat(2), { maxLength: 30 }))
 });
 
 const contents = (set: FindingSet): string => [...set.values()].map(findingContent).sort().join('\n');
+
+void t.test('findings are the same if they have the same canonical content', (t) => {
+  const isRight = (one: Finding, other: Finding): boolean =>
+    sameContent(one, other) === (findingContent(one) === findingContent(other));
+  fc.assert(fc.property(anyFinding, anyFinding, (one, other) => isRight(one, other)));
+  fc.assert(fc.property(anyFinding, (finding) => sameContent(finding, structuredClone(finding))));
+  const finding = toFinding({
+    check: 'container.a',
+    kind: 'container',
+    on: '1',
+    name: 'one',
+    title: 'T',
+    verdict: 'fail',
+    severity: 'low',
+    evidence: [{ source: 's', seen: 'a', expected: 'e' }],
+    reason: 'r',
+  });
+  const { reason: _reason, ...silent } = finding;
+  const [entry] = finding.evidence;
+  if (entry === undefined) throw new Error('it has one');
+  const others: readonly Finding[] = [
+    silent,
+    { ...finding, verdict: 'pass' },
+    { ...finding, severity: 'high' },
+    { ...finding, title: 'U' },
+    { ...finding, id: 'container.a/container/2' },
+    { ...finding, subject: { ...finding.subject, name: 'two' } },
+    { ...finding, reason: 'q' },
+    { ...finding, evidence: [] },
+    { ...finding, evidence: [entry, entry] },
+    { ...finding, evidence: [{ ...entry, source: 't' }] },
+    { ...finding, evidence: [{ ...entry, seen: 'b' }] },
+    { ...finding, evidence: [{ ...entry, expected: 'f' }] },
+  ];
+  for (const other of others) t.notOk(sameContent(finding, other), JSON.stringify(other));
+  t.ok(others.every((other) => isRight(finding, other)));
+  t.end();
+});
 
 void t.test('the difference applied to the old state gives the new one, once or twice', (t) => {
   fc.assert(
