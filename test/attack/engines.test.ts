@@ -23,6 +23,7 @@ import { freePort } from '../fixture/free-port.ts';
 const skip = noDockerd || noDocker;
 /** runc keeps what it knows of a container beyond its engine, so each run has a name of its own. */
 const STOWAWAY = `stowaway-${String(process.pid)}`;
+const FIRST = `attack-engines-first-${String(process.pid)}`;
 
 /** What a scan of this machine finds; `dockerHost` is what a person named. */
 async function scan(dockerHost = '', dockerTls?: EngineTlsPaths): Promise<Scan> {
@@ -213,18 +214,7 @@ void t.test(
   'a second engine that lies, floods or never ends changes nothing that is said of the first',
   { skip },
   async (t) => {
-    const id = docker(
-      SOCKET,
-      'run',
-      '-d',
-      '--name',
-      'attack-engines-first',
-      '--network',
-      'none',
-      IMAGE,
-      'sleep',
-      '3000',
-    );
+    const id = docker(SOCKET, 'run', '-d', '--name', FIRST, '--network', 'none', IMAGE, 'sleep', '3000');
     t.teardown(() => void docker(SOCKET, 'rm', '-f', id));
     const json = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${String(body.length)}\r\n\r\n${body}`;
     const list = (...ids: readonly string[]): string =>
@@ -259,10 +249,8 @@ void t.test(
       'says something else': (socket) => void socket.write(json('{"Id":{"deep":[]}}')),
       'nests a thousand lists': (socket) => void socket.write(json('['.repeat(100_000))),
     };
-    // Each scan waits for the deadlines of its engine.
-    t.jobs = 2;
     for (const [what, answer] of Object.entries(answers))
-      void t.test(what, { buffered: true }, async (t) => {
+      await t.test(what, async (t) => {
         const path = await startEngine(t, (socket) => {
           socket.on('data', (bytes: Buffer) => answer(socket, bytes.toString().split(' ')[1] ?? ''));
         });
@@ -271,7 +259,7 @@ void t.test(
         t.ok(performance.now() - startedMs < 30_000, 'bounded in time');
         t.match(about(looked, 'container.privileged', id), {
           verdict: 'pass',
-          subject: { name: 'attack-engines-first' },
+          subject: { name: FIRST },
         });
         t.match(about(looked, 'container.seccomp-filter', id), { verdict: 'pass' });
       });
