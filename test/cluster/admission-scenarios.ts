@@ -16,7 +16,7 @@ interface Outcome {
 }
 
 /** Runs kubectl with objects on standard input; a failure is a result. */
-export function kubectlWith(
+function kubectlWith(
   { plimsoll }: Pick<Enforcement, 'plimsoll'>,
   args: readonly string[],
   objects: readonly object[] = [],
@@ -28,6 +28,11 @@ export function kubectlWith(
     );
     child.stdin?.end(objects.length === 0 ? '' : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
   });
+}
+
+/** Asks the API server whether it would create an object. */
+export function dryRun(enforcement: Pick<Enforcement, 'plimsoll'>, object: object): Promise<Outcome> {
+  return kubectlWith(enforcement, ['apply', '--filename=-', '--dry-run=server'], [object]);
 }
 
 /** A pod of the shop; `pod` and `container` replace fields of its spec. */
@@ -81,7 +86,7 @@ export async function stockShop({ apply }: Cluster, supply: Supply): Promise<Cat
 }
 
 /** What is refused, and the reason. */
-function refusals({ images, tagged }: Catalogue): readonly (readonly [string, object, RegExp])[] {
+function refusals({ images }: Catalogue): readonly (readonly [string, object, RegExp])[] {
   const pod = (name: string, image: string, changes = {}) => shopPod(name, image, changes);
   const root = { volumes: [{ name: 'root', hostPath: { path: '/' } }] };
   return [
@@ -98,7 +103,7 @@ function refusals({ images, tagged }: Catalogue): readonly (readonly [string, ob
     ['unknown', pod('unknown', images.unknown), /not-scanned: the collector has not judged this image/],
     [
       'a tag that the collector does not know',
-      pod('tag', images.good.replace(/@.*/, ':1')),
+      pod('tag', images.good.replace(/@.*/, ':none')),
       /not-scanned: the digest of the image is not known.*NAME@sha256/,
     ],
     [
@@ -121,23 +126,21 @@ function refusals({ images, tagged }: Catalogue): readonly (readonly [string, ob
       pod('init', images.good, { pod: { initContainers: [{ name: 'i', image: images.unsigned }] } }),
       /spec\.initContainers\[0\]\.image: /,
     ],
-    ['another tag', pod('x', `${tagged.reference}x`), /not-scanned/],
   ];
 }
 
 /** Each image that must not run is refused with its reasons, and one that may run is admitted. */
 export async function refusesImages(t: Test, enforcement: Enforcement, catalogue: Catalogue): Promise<void> {
   const { images } = catalogue;
-  const dryRun = (object: object) => kubectlWith(enforcement, ['apply', '--filename=-', '--dry-run=server'], [object]);
   await Promise.all(
     refusals(catalogue).map(async ([name, object, reason]) => {
-      const { code, text } = await dryRun(object);
+      const { code, text } = await dryRun(enforcement, object);
       t.equal(code, 1, name);
       t.match(text, /admission webhook "pods\.plimsoll\.dev" denied the request: plimsoll: /, name);
       t.match(text, reason, name);
     }),
   );
-  t.match(await dryRun(shopPod('allowed', images.good)), { code: 0, text: /pod\/allowed created/ });
+  t.match(await dryRun(enforcement, shopPod('allowed', images.good)), { code: 0, text: /pod\/allowed created/ });
 }
 
 /** What is admitted runs; what is denied is reported; who may override a denial can; controllers get the reasons. */
@@ -229,9 +232,9 @@ export async function noticesMovedTag(t: Test, enforcement: Enforcement, { tagge
   const moved = await pushDebianImage(registry, name, { packages: { ...FIXED, moved: '1' } });
   // The collector asks the registry every minute.
   const refused = await waitFor('the tag to be noticed', 120_000, async () => {
-    const object = shopPod('moved', tagged.reference);
-    const { code, text } = await kubectlWith(enforcement, ['apply', '--filename=-', '--dry-run=server'], [object]);
-    if (code !== 0) return text;
+    const { code, text } = await dryRun(enforcement, shopPod('moved', tagged.reference));
+    // A machine that stands still for five seconds refuses as well: the API server has no answer of the webhook.
+    if (code !== 0 && text.includes('denied the request')) return text;
     await sleep(3_000);
     return undefined;
   });

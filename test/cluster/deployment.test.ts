@@ -12,7 +12,7 @@ import { judgeShipping } from '../chaos/judge.ts';
 import { cannotRunCluster, dropTraffic, startTimeMs, waitFor } from './cluster.ts';
 import { COLLECTOR_POD, deploy } from './deployment.ts';
 import type { Deployment, PodSpec } from './deployment.ts';
-import { enforces, startShopAndWorkloads } from './enforcement-scenarios.ts';
+import { deployScenarios, startShopAndWorkloads } from './enforcement-scenarios.ts';
 import type { Workloads } from './enforcement-scenarios.ts';
 import { findsMissingAgents } from './missing-agents.ts';
 import { refusesIdentities, refusesTokens } from './refusals.ts';
@@ -58,29 +58,72 @@ t.test('on a cluster', { skip, timeout: 1_490_000 }, async (t) => {
   });
   await plimsoll.ready();
   t.comment(`ready after ${seconds(startedMs)}`);
-  const scenario = (name: string, run: (t: Test, plimsoll: Deployment) => Promise<void>) =>
-    t.test(name, { timeout: 380_000 }, async (t) => {
-      const beganMs = Date.now();
-      await run(t, plimsoll);
-      t.comment(`took ${seconds(beganMs)}`);
-    });
-  await t.test('admission and rollouts', { skip: skipEnforcement, timeout: 700_000 }, async (t) =>
-    enforces(t, plimsoll, await started),
-  );
-  t.comment(`enforced after ${seconds(startedMs)}`);
-  await scenario('the containers of the node are listed with their pods', listsContainers);
-  await scenario('refused certificates', refusesTokens);
-  await scenario('pods that endanger the node are found', findsRisks);
-  await scenario('nodes without an agent are found', findsMissingAgents);
-  await scenario('the agent is killed', survivesAgent);
-  await scenario('the collector is killed', survivesCollector);
-  await scenario('containerd is killed', survivesRuntime);
-  await scenario('the volume of the collector is full', survivesFullVolume);
-  await scenario('the network is cut', survivesCut);
-  await scenario('refused identities', refusesIdentities);
-  await scenario('the state equals that of a scan', equalsScan);
-  await scenario('nothing is lost and nothing doubled', losesNothing);
+  if (skipEnforcement !== false) await t.test('admission and rollouts', { skip: skipEnforcement }, () => undefined);
+  const enforcement = skipEnforcement === false ? await deployScenarios(t, plimsoll, await started) : undefined;
+  // Most of the time is waiting. Scenarios of a stage do not disturb each other.
+  t.jobs = 6;
+  const stage = async (scenarios: Scenarios): Promise<void> => {
+    await Promise.all(
+      Object.entries(scenarios).map(([name, run]) =>
+        t.test(name, { buffered: true, timeout: 480_000 }, async (t) => {
+          const beganMs = Date.now();
+          await run?.(t, plimsoll);
+          t.comment(`took ${seconds(beganMs)}, until ${seconds(startedMs)}`);
+        }),
+      ),
+    );
+  };
+  await stage({
+    ...(enforcement && {
+      'images and pods that must not run are refused': enforcement.judges,
+      'what passes the webhook by is found': enforcement.findsBypasses,
+      'vulnerable images are replaced': enforcement.replacesImages,
+      'failed checks are responded to': enforcement.responds,
+    }),
+    'certificates, risks, nodes without an agent': inSeries({
+      'certificates are refused': refusesTokens,
+      'pods that endanger the node are found': findsRisks,
+      'nodes without an agent are found': findsMissingAgents,
+    }),
+  });
+  await stage({
+    'the network is cut': survivesCut,
+    ...(enforcement && { 'the leader of rollouts is killed': enforcement.changesLeader }),
+  });
+  await stage({
+    'collector and agent are killed': (t) => survivesKills(t, plimsoll, enforcement?.answersWithoutCollector),
+  });
+  await stage({
+    ...(enforcement && { 'the webhook is unregistered': enforcement.findsTampering }),
+    'runtime, identities': inSeries({
+      'containerd is killed': survivesRuntime,
+      'identities are refused': refusesIdentities,
+    }),
+  });
+  await enforcement?.remove();
+  await stage({ 'the volume of the collector is full': survivesFullVolume });
+  await stage({
+    'the state is right': inSeries({
+      'the containers of the node are listed with their pods': listsContainers,
+      'the state equals that of a scan': equalsScan,
+      'nothing is lost and nothing doubled': losesNothing,
+    }),
+  });
 });
+
+type Scenario = (t: Test, plimsoll: Deployment) => Promise<void>;
+type Scenarios = Readonly<Record<string, Scenario>>;
+
+function inSeries(scenarios: Scenarios): Scenario {
+  return async (t, plimsoll) => {
+    for (const [name, run] of Object.entries(scenarios))
+      await t.test(name, async (t) => {
+        const beganMs = Date.now();
+        await run(t, plimsoll);
+        t.comment(`took ${seconds(beganMs)}`);
+      });
+  };
+}
 
 async function listsContainers(t: Test, { ask, cluster }: Deployment): Promise<void> {
   const { answers } = await ask<{ answers: readonly { value?: unknown }[] }>(
@@ -111,7 +154,7 @@ async function findsRisks(t: Test, plimsoll: Deployment): Promise<void> {
   });
   // On a busy machine the first pods are reported before the watch is connected, and it prints only what comes later.
   let pods = 0;
-  await waitFor('an event of the watch', 60_000, async () => {
+  await waitFor('an event of the watch', 150_000, async () => {
     if (events === 0) await plimsoll.startPod(`plain-${String(++pods)}`);
     return events > 0;
   });
@@ -128,23 +171,43 @@ async function findsRisks(t: Test, plimsoll: Deployment): Promise<void> {
   }
 }
 
-async function survivesAgent(t: Test, plimsoll: Deployment): Promise<void> {
-  const pod = await plimsoll.agentPod();
-  const pids = await podProcesses(plimsoll, 'plimsoll-agents', pod);
-  t.equal(pids.length, 2, 'agent and broker');
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
-  await plimsoll.deletePod('plimsoll-agents', pod);
-  const id = await plimsoll.startPod('while-agent-was-killed', RISKS[0]);
-  await plimsoll.ready();
-  await isFound(t, plimsoll, id);
-}
-
-async function survivesCollector(t: Test, plimsoll: Deployment): Promise<void> {
+/** The collector is killed and stays away for a while; the agent is killed meanwhile. */
+async function survivesKills(
+  t: Test,
+  plimsoll: Deployment,
+  meanwhile: (t: Test) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const scale = (replicas: number) =>
+    plimsoll.cluster.kubectl(
+      '-n',
+      'plimsoll',
+      'scale',
+      'statefulset/plimsoll-collector',
+      `--replicas=${String(replicas)}`,
+    );
+  t.teardown(() => scale(1));
   for (const pid of await podProcesses(plimsoll, 'plimsoll', COLLECTOR_POD)) process.kill(pid, 'SIGKILL');
+  await scale(0);
   await plimsoll.deletePod('plimsoll', COLLECTOR_POD);
-  const id = await plimsoll.startPod('while-collector-was-killed', RISKS[0]);
+  await waitFor('the collector to end', 60_000, () =>
+    plimsoll.api('/v1/status').then(
+      () => false,
+      () => true,
+    ),
+  );
+  const startPods = async (): Promise<readonly string[]> => {
+    const before = await plimsoll.startPod('while-collector-was-killed', RISKS[0]);
+    const pod = await plimsoll.agentPod();
+    const pids = await podProcesses(plimsoll, 'plimsoll-agents', pod);
+    t.equal(pids.length, 2, 'agent and broker');
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await plimsoll.deletePod('plimsoll-agents', pod);
+    return [before, await plimsoll.startPod('while-agent-was-killed', RISKS[0])];
+  };
+  const [ids] = await Promise.all([startPods(), meanwhile(t)]);
+  await scale(1);
   await plimsoll.ready();
-  await isFound(t, plimsoll, id);
+  for (const id of ids) await isFound(t, plimsoll, id);
 }
 
 async function survivesRuntime(t: Test, plimsoll: Deployment): Promise<void> {

@@ -151,7 +151,11 @@ function deploymentOf(
       } while (cursor !== null);
       return found;
     },
-    history: async () => (await ask<{ entries: HistoryEntry[] }>('findings', '--history', '--limit', '100000')).entries,
+    // A collector that answers others refuses it.
+    history: () =>
+      waitFor('the history', 60_000, async () => {
+        return (await ask<{ entries: HistoryEntry[] }>('findings', '--history', '--limit', '100000')).entries;
+      }),
     watch: (onEvent) => {
       const child = spawn('kubectl', ['plimsoll', 'findings', '--watch', '--output', 'json'], {
         env,
@@ -162,21 +166,33 @@ function deploymentOf(
     },
     startPod: async (name, spec) => {
       await cluster.apply(podOf(name, spec));
-      return waitFor(`pod ${name}`, 60_000, async () => {
+      return waitFor(`pod ${name}`, 120_000, async () => {
         const path = '{.status.containerStatuses[0].state.running}{.status.containerStatuses[0].containerID}';
         const state = await kubectl('-n', WORKLOAD, 'get', 'pod', name, '-o', `jsonpath=${path}`);
         return /^\{.*containerd:\/\/([0-9a-f]{64})$/.exec(state)?.[1];
       });
     },
     deletePod: async (namespace, name) =>
-      void (await kubectl('-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force', '--wait=false')),
+      void (await kubectl(
+        '-n',
+        namespace,
+        'delete',
+        'pod',
+        name,
+        '--ignore-not-found',
+        '--grace-period=0',
+        '--force',
+        '--wait=false',
+      )),
     ready: () =>
-      waitFor('both parts to be ready', 120_000, async () => {
-        const path = '{range .items[*]}{.metadata.deletionTimestamp}{.status.containerStatuses[*].ready}{"\\n"}{end}';
-        const pods = await Promise.all(
-          NAMESPACES.slice(0, 2).map((namespace) => kubectl('-n', namespace, 'get', 'pods', '-o', `jsonpath=${path}`)),
-        );
-        return pods[0] === 'true' && pods[1] === 'true true' ? true : undefined;
+      waitFor('both parts to be ready', 180_000, async () => {
+        const parts = '{.metadata.deletionTimestamp}{.status.containerStatuses[*].ready}';
+        const get = (namespace: string, ...args: readonly string[]) => kubectl('-n', namespace, 'get', ...args);
+        const [collector, agents] = await Promise.all([
+          get('plimsoll', 'pod', COLLECTOR_POD, '-o', `jsonpath=${parts}`),
+          get('plimsoll-agents', 'pods', '-o', `jsonpath={range .items[*]}${parts}{"\\n"}{end}`),
+        ]);
+        return collector === 'true' && agents === 'true true' ? true : undefined;
       }).then(() => undefined),
     agentPod,
   };

@@ -204,7 +204,8 @@ export async function deployEnforcement(
       'webhook-ca.pem': webhookCa,
     }),
   );
-  const directory = join(t.testdir(), 'manifests');
+  // t.testdir() would make the directory again, and what else is in it.
+  const directory = join(t.testdirName, 'manifests');
   cpSync(join(ROOT, 'manifests'), directory, { recursive: true });
   writeFileSync(join(directory, 'kustomization.yaml'), JSON.stringify(overlay(plimsoll.imageTag, rolloutPolicies)));
   // What the manual asks to be added by hand.

@@ -22,7 +22,10 @@ export async function findsMissingAgents(t: Test, plimsoll: Deployment): Promise
       const found = all.find(({ nodeName }) => nodeName === GHOST);
       return found?.verdict === verdict || undefined;
     });
-  await apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: GHOST, labels: { 'kubernetes.io/os': 'linux' } } });
+  const metadata = { name: GHOST, labels: { 'kubernetes.io/os': 'linux' } };
+  // DaemonSets of other tests must not wait for it; the one of the agent tolerates everything.
+  const spec = { taints: [{ key: 'plimsoll-test', effect: 'NoSchedule' }] };
+  await apply({ apiVersion: 'v1', kind: 'Node', metadata, spec });
   await verdictIs('fail');
   t.match(await plimsoll.plimsoll('nodes'), /^ghost +never enrolled /m);
   t.match(await plimsoll.ask('status'), { nodes: { neverEnrolled: 1 } });

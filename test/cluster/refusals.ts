@@ -125,7 +125,7 @@ export async function refusesIdentities(t: Test, plimsoll: Deployment): Promise<
 
 /** A reason in the log of the collector, and an event that its sinks have. */
 async function isReported(t: Test, plimsoll: Deployment, name: string, reason: RegExp): Promise<void> {
-  const log = await plimsoll.cluster.kubectl('-n', 'plimsoll', 'logs', COLLECTOR_POD, '--tail=50');
+  const log = await plimsoll.cluster.kubectl('-n', 'plimsoll', 'logs', COLLECTOR_POD, '--tail=500');
   t.match(
     log.split('\n').findLast((line) => /a certificate was refused|a session was refused|session over/.test(line)),
     reason,

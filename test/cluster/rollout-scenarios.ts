@@ -189,7 +189,7 @@ export async function replacesImages(
     if (!parsed.ok) throw new Error(parsed.problem);
     return parsed.value.rollouts;
   };
-  const find = (name: string, isWanted: (one: Rollout) => boolean, deadlineMs = 150_000): Promise<Rollout> =>
+  const find = (name: string, isWanted: (one: Rollout) => boolean, deadlineMs = 240_000): Promise<Rollout> =>
     waitFor(`the rollout of ${name}`, deadlineMs, async () =>
       (await rollouts()).find((one) => one.workload.name === name && isWanted(one)),
     );
@@ -216,10 +216,14 @@ export async function replacesImages(
   await reached('kev', 'offline');
   t.equal(await read('deployment', 'kev', '.spec.replicas'), '0', 'an exploited vulnerability: scaled to zero');
 
-  const fixed: Record<string, string> = {};
-  for (const name of WITH_SUCCESSOR) fixed[name] = `${tagOf(name)}@${(await push(`roll/${name}:1.1`, FIXED)).digest}`;
-  const [broken, kev] = [await push('roll/broken:1.1', FIXED, ['/bin/none']), await push('roll/kev:1.1', FIXED)];
-  const target = (name: string): string => fixed[name] ?? '';
+  const pushed = WITH_SUCCESSOR.map(async (name) => [name, await push(`roll/${name}:1.1`, FIXED)] as const);
+  const [broken, kev, ...others] = await Promise.all([
+    push('roll/broken:1.1', FIXED, ['/bin/none']),
+    push('roll/kev:1.1', FIXED),
+    ...pushed,
+  ]);
+  const fixed = new Map(others.map(([name, { digest }]) => [name, `${tagOf(name)}@${digest}`]));
+  const target = (name: string): string => fixed.get(name) ?? '';
 
   const planned = await find('plan', ({ action }) => action === 'roll');
   t.match(planned, { state: 'dryRun', changes: [{ to: target('plan') }], reasons: [/CVE-2026-2001/] }, 'a dry run');
@@ -236,7 +240,7 @@ export async function replacesImages(
         await sleep(300);
       }
     })();
-    await waitFor('the patch', 150_000, async () => (await imageOf('web')) === target('web'));
+    await waitFor('the patch', 240_000, async () => (await imageOf('web')) === target('web'));
     const done = await reached('web', 'done');
     isOver = true;
     await observed;
@@ -296,7 +300,7 @@ export async function responds(t: Test, { api, plimsoll }: Enforcement): Promise
   const waiting = await responseTo('cordonNode', ({ state }) => state === 'awaitingApproval');
   await api(`/v1/rollouts/${waiting.id}/decision`, { decision: 'approved' });
   await responseTo('cordonNode', isDone);
-  const unschedulable = await kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].spec.unschedulable}');
+  const unschedulable = await kubectl('get', 'node', waiting.workload.name, '-o', 'jsonpath={.spec.unschedulable}');
   await kubectl('uncordon', waiting.workload.name);
   t.equal(unschedulable, 'true', 'the node is cordoned');
 }
@@ -311,8 +315,8 @@ export async function changesLeader(t: Test, { plimsoll }: Enforcement): Promise
   t.equal(names.length, 2);
   const leader = await lease('holderIdentity');
   t.ok(names.includes(`pod/${podOf(leader)}`), leader);
-  const ready = await Promise.all(names.map((name) => kubectl('-n', 'plimsoll', 'logs', name)));
-  t.equal(ready.filter((log) => log.includes('this process is the leader')).length, 1, 'one leads');
+  // On a machine that stands still for seconds, a leader can lose the lease before.
+  const transitions = Number(await lease('leaseTransitions'));
   const path = 'jsonpath={.status.containerStatuses[0].containerID}';
   const container = await kubectl('-n', 'plimsoll', 'get', 'pod', podOf(leader), '-o', path);
   process.kill((await processes()).get(container.replace('containerd://', '')) ?? 0, 'SIGKILL');
@@ -322,7 +326,7 @@ export async function changesLeader(t: Test, { plimsoll }: Enforcement): Promise
     return holder === leader || holder === '' ? undefined : holder;
   });
   t.comment(`another leader after ${String(Date.now() - killedMs)} ms: ${next}`);
-  t.equal(await lease('leaseTransitions'), '1');
+  t.ok(Number(await lease('leaseTransitions')) > transitions);
 }
 
 const LABEL = 'app.kubernetes.io/name=plimsoll-rollout';
