@@ -83,8 +83,9 @@ async function replace({ plimsoll }: Enforcement, pod: string): Promise<void> {
   // The pod itself can take two minutes more to go.
   await waitFor(`${pod} to end`, 60_000, async () => !(await processes()).has(id));
   await waitFor('another replica', 90_000, async () => {
-    const path = 'jsonpath={.status.readyReplicas} {.status.unavailableReplicas}';
-    return (await kubectl('-n', 'plimsoll', 'get', 'deployment', 'plimsoll-admission', '-o', path)) === '2';
+    // What is zero is left out.
+    const path = 'jsonpath={.status.readyReplicas} ready, {.status.unavailableReplicas} not';
+    return (await kubectl('-n', 'plimsoll', 'get', 'deployment', 'plimsoll-admission', '-o', path)) === '2 ready,  not';
   });
 }
 
@@ -94,7 +95,7 @@ export async function answersWithoutCollector(t: Test, enforcement: Enforcement,
   await t.test('also while the pods of the webhook are replaced', (t) => outlivesItsPods(t, enforcement, catalogue));
   const expired = await waitFor('the scan to be too old', 60_000, async () => {
     const { code, text } = await dryRun(enforcement, shopPod('later', catalogue.images.aged));
-    return code === 1 ? text : undefined;
+    return code === 1 && text.includes('denied the request') ? text : undefined;
   });
   t.match(expired, /denied the request: plimsoll: 1 reason[^]*verdict-expired[^]*Make sure that the collector runs/);
 }
