@@ -60,7 +60,8 @@ import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
 import { createDeadLetters } from './sink/dead-letters.ts';
 import { startDeliveryWorker } from './sink/delivery-worker.ts';
-import { createRender, openSinks, testSinkOf, recordedActivities, sinkNames } from './sinks.ts';
+import { openRedactions } from './sink/redactions.ts';
+import { createRenderFor, openSinks, testSinkOf, recordedActivities, sinkNames } from './sinks.ts';
 import { addressError, StartError } from './start-error.ts';
 import type { Issue, ListenAddresses } from './status/collector-status.ts';
 import { createStatus } from './status/status.ts';
@@ -188,7 +189,9 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const rollouts = policies && (await openRolloutRecords({ directory: settings.dataDir, store, eventBus, clock }));
   startTagFindings(options, { store, eventBus, running, policies }, steps);
   startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
-  const opened = await openSinks({ ...options, checks, nodes });
+  const redactions = await openRedactions(settings);
+  const sinkParts = { ...options, checks, nodes, redactions };
+  const opened = await openSinks(sinkParts);
   const maxBacklog = settings.sinkBacklogMaxEvents === 'off' ? undefined : settings.sinkBacklogMaxEvents;
   const workers = opened.map((sink) =>
     startDeliveryWorker({
@@ -278,10 +281,10 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
       ...(writeProblem() === undefined ? [] : (['storeFailing'] as const)),
       ...(disk.problem() === undefined ? [] : (['diskFailing'] as const)),
     ],
-    testSink: oneAtATime((name) => testSinkOf(name, { ...options, checks, nodes })),
+    testSink: oneAtATime((name) => testSinkOf(name, sinkParts)),
     deadLetters: createDeadLetters({
       store,
-      render: createRender({ version, clock, nodes, checks }),
+      render: createRenderFor(sinkParts),
       sinks: sinkNames(settings),
       eventBus,
     }),

@@ -1,9 +1,14 @@
+import { compileEventFilter } from '../api/event-filter.ts';
+import type { EventFilter } from '../api/event-filter.ts';
 import type { Check } from '../posture/check/check.ts';
 import type { Clock } from '../service/clock.ts';
 import type { EventGroup } from '../service/config/event-group.ts';
 import type { SyslogReceiver } from '../service/config/kind.ts';
 import type { ClusterUrl, ServerUrl } from '../service/config/queue-kind.ts';
 import type { Settings } from '../service/config/settings.ts';
+import { sinkSetting } from '../service/config/sink-names.ts';
+import type { SinkName } from '../service/config/sink-names.ts';
+import type { Logger } from '../service/log.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 import { openS3, openSecurityHub, s3Url } from './aws-sinks.ts';
 import type { NodeLookup } from './node-lookup.ts';
@@ -17,9 +22,12 @@ import { createNdjsonSink } from './sink/ndjson.ts';
 import type { ActivityKind } from './event/activity.ts';
 import { toOcsf } from './event/ocsf/ocsf.ts';
 import type { OcsfEvent } from './event/ocsf/ocsf.ts';
+import { createDecide } from './event/filter.ts';
 import { activityKindsOf, selectEvents } from './event/selection.ts';
 import { createOtlpSink } from './sink/otlp.ts';
 import { createSentinelSink, SENTINEL_CLOUDS } from './sink/sentinel.ts';
+import type { Redactions } from './sink/redactions.ts';
+import type { Redact } from './event/redaction.ts';
 import type { Sink } from './sink/sink.ts';
 import { testSink } from './sink/sink-test.ts';
 import type { SinkAddress, SinkTest } from './sink/sink-test.ts';
@@ -30,6 +38,7 @@ import type { OpenedConnection } from './sink/syslog-connection.ts';
 import { createSyslogUdpSink } from './sink/syslog-udp.ts';
 import { createSyslogSink } from './sink/syslog.ts';
 import { createWebhookSink } from './sink/webhook.ts';
+import { StartError } from './start-error.ts';
 import type { StoredEvent } from './store/stored-event.ts';
 
 /** What sinks are made with. */
@@ -39,6 +48,8 @@ export interface SinkParts {
   readonly clock: Clock;
   readonly nodes: NodeLookup;
   readonly checks: readonly Check[];
+  readonly log: Pick<Logger, 'warn'>;
+  readonly redactions: Redactions;
   /** Where the NDJSON sink `-` writes. */
   readonly standardOutput: NodeJS.WritableStream;
   /** Where credentials of AWS can be; absent: nothing. */
@@ -57,7 +68,7 @@ interface OpenParts extends SinkParts {
 
 /** One kind of sink. */
 interface SinkDefinition {
-  readonly name: string;
+  readonly name: SinkName;
   readonly isOn: (settings: Settings) => boolean;
   /** The groups of events that it gets. */
   readonly events: (settings: Settings) => readonly EventGroup[];
@@ -203,14 +214,73 @@ export function createRender(parts: Pick<SinkParts, 'version' | 'clock' | 'nodes
   };
 }
 
-/** The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong. */
+/**
+ * The sinks that the settings turn on. Rejects with TlsError if files for one are missing or wrong, with StartError if a
+ * filter is wrong.
+ */
 export async function openSinks(parts: SinkParts): Promise<readonly Sink[]> {
   const { settings } = parts;
-  const render = createRender(parts);
+  const renderAll = createRender(parts);
+  const wanted = SINKS.filter(({ isOn }) => isOn(settings));
+  const filters = new Map(wanted.map(({ name, events }) => [name, filterOf(name, events(settings), parts)]));
   const sinks: Sink[] = [];
-  for (const { name, isOn, events, open } of SINKS)
-    if (isOn(settings)) sinks.push(selectEvents(await open({ ...parts, name, render }), new Set(events(settings))));
+  for (const { name, events, open } of wanted) {
+    const filter = filters.get(name);
+    // The sink gets the events that its filter has judged.
+    const remembered = filter === undefined ? renderAll : rememberRendered(renderAll);
+    const decide = filter && createDecide(filter, remembered);
+    const render = redacted(remembered, parts.redactions.get(name));
+    sinks.push(selectEvents(await open({ ...parts, name, render }), new Set(events(settings)), decide));
+  }
   return sinks;
+}
+
+/** The filter of a sink; undefined: none. Throws a StartError where it is wrong. */
+function filterOf(
+  name: SinkName,
+  groups: readonly EventGroup[],
+  { settings, log }: Pick<SinkParts, 'settings' | 'log'>,
+): EventFilter | undefined {
+  const text = settings[sinkSetting(name, 'Filter')];
+  if (text === 'none') return undefined;
+  const setting = `sink-${name}-filter`;
+  const compiled = compileEventFilter(text);
+  if (!compiled.ok)
+    throw new StartError(
+      'sink',
+      `${setting}: ${compiled.problem}`,
+      'attributes of events: docs/events.md; the language: docs/query.md',
+    );
+  for (const { group, reason } of compiled.filter.hiddenResolutions)
+    if (groups.includes(group))
+      log.warn(
+        { setting, reason },
+        'the filter of a sink hides that findings are resolved: let status "Resolved" through',
+      );
+  return compiled.filter;
+}
+
+/** Makes the events of a batch as a sink gets them. */
+export function createRenderFor(
+  parts: Pick<SinkParts, 'version' | 'clock' | 'nodes' | 'checks' | 'redactions'>,
+): (batch: readonly StoredEvent[], sink: string) => ReturnType<Render> {
+  const render = createRender(parts);
+  return (batch, sink) => redacted(render, parts.redactions.get(sink))(batch);
+}
+
+function redacted(render: Render, redact: Redact | undefined): Render {
+  return redact === undefined ? render : async (batch) => (await render(batch)).map(redact);
+}
+
+/** Renders each event once, for as long as someone holds it. */
+function rememberRendered(render: Render): Render {
+  const known = new WeakMap<StoredEvent, OcsfEvent>();
+  return async (batch) => {
+    const missing = batch.filter((event) => !known.has(event));
+    const rendered = missing.length === 0 ? [] : await render(missing);
+    for (const [index, event] of missing.entries()) known.set(event, rendered[index] ?? {});
+    return batch.map((event) => known.get(event) ?? {});
+  };
 }
 
 /** Tests the sink with this name, by a connection of its own. Undefined: there is none, or it is off. Never rejects. */
@@ -219,7 +289,8 @@ export async function testSinkOf(name: string, parts: SinkParts): Promise<SinkTe
   const settings = { ...parts.settings, sinkNdjsonMaxBytes: Number.MAX_SAFE_INTEGER, sinkS3MaxEvents: 1 };
   const found = SINKS.find((sink) => sink.name === name && sink.isOn(settings));
   if (found === undefined) return undefined;
-  const open = async (): Promise<Sink> => found.open({ ...parts, settings, name, render: createRender(parts) });
+  const render = redacted(createRender(parts), parts.redactions.get(name));
+  const open = async (): Promise<Sink> => found.open({ ...parts, settings, name, render });
   return testSink({ address: found.address(settings), open, clock: parts.clock });
 }
 

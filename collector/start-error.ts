@@ -1,9 +1,9 @@
 /**
  * Why a collector cannot start. Closed list. address: the system refuses an address to listen on · directory: the data
  * directory cannot be made or used · token: the operator token cannot be read or is not safe · oidc: the tokens of an
- * identity provider are not configured correctly · checks: a file with custom checks is wrong. Keys, the store and the access to Kubernetes have errors of their own.
+ * identity provider are not configured correctly · checks: a file with custom checks is wrong · sink: the filter or the redaction of a sink is wrong. Keys, the store and the access to Kubernetes have errors of their own.
  */
-export type StartErrorCode = 'address' | 'directory' | 'token' | 'oidc' | 'checks';
+export type StartErrorCode = 'address' | 'directory' | 'token' | 'oidc' | 'checks' | 'sink';
 
 /** A collector cannot start; the message says what was being done, `hint` what to do about it. */
 export class StartError extends Error {

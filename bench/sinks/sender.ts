@@ -2,6 +2,7 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeLookup } from '../../collector/node-lookup.ts';
 import { startDeliveryWorker } from '../../collector/sink/delivery-worker.ts';
+import { openRedactions } from '../../collector/sink/redactions.ts';
 import { createRender, openSinks } from '../../collector/sinks.ts';
 import type { SinkParts } from '../../collector/sinks.ts';
 import { createEventBus } from '../../collector/store/event-bus.ts';
@@ -54,7 +55,9 @@ export async function openParts(
   const nodes = createNodeLookup(store, eventBus);
   const { settings } = loaded;
   const standardOutput = process.stdout;
-  const parts = { settings, version: '0.1.0', clock: systemClock(), nodes, checks: CHECKS, standardOutput };
+  const redactions = await openRedactions(settings);
+  const own = { settings, nodes, redactions, log: SILENT, standardOutput };
+  const parts = { ...own, version: '0.1.0', clock: systemClock(), checks: CHECKS };
   return { store, eventBus, parts };
 }
 

@@ -1,5 +1,5 @@
 import type { EventGroup } from '../../service/config/event-group.ts';
-import type { Sink, SinkOutcome } from '../sink/sink.ts';
+import type { Filtered, Sink, SinkOutcome } from '../sink/sink.ts';
 import {
   isActivityEvent,
   isDenialEvent,
@@ -37,8 +37,11 @@ export function activityKindsOf(groups: readonly EventGroup[]): ReadonlySet<Acti
   return new Set(kinds.filter((kind) => groups.includes(GROUP_OF_ACTIVITY[kind])));
 }
 
-/** The sink, which gets only events of these groups; the others count as delivered in their turn. */
-export function selectEvents(sink: Sink, groups: ReadonlySet<EventGroup>): Sink {
+/** What a filter decides about events, in order. */
+export type DecideBatch = (events: readonly StoredEvent[]) => Promise<Filtered>;
+
+/** The sink, which gets only events of these groups that the filter does not exclude; the others count as delivered in their turn. */
+export function selectEvents(sink: Sink, groups: ReadonlySet<EventGroup>, decide?: DecideBatch): Sink {
   /** The inner sink has accepted events that it has not acknowledged; `acknowledged`: up to which position it has. */
   let isPending = false;
   let acknowledged = 0;
@@ -50,15 +53,21 @@ export function selectEvents(sink: Sink, groups: ReadonlySet<EventGroup>): Sink 
     } else if (outcome.outcome === 'retry' || outcome.outcome === 'pause') isPending = false;
     return outcome;
   };
+  const send = async (batch: readonly StoredEvent[], wanted: readonly StoredEvent[]): Promise<SinkOutcome> => {
+    // Without a wanted event the sink is not asked, and what it has not acknowledged must not be passed over.
+    if (batch.length > 0 && wanted.length === 0) return isPending ? { outcome: 'ok', acknowledged } : { outcome: 'ok' };
+    return note(await sink.send(wanted), wanted);
+  };
   return {
     name: sink.name,
     close: sink.close,
     send: async (batch) => {
-      const wanted = batch.filter((event) => groups.has(groupOf(event)));
-      // Without a wanted event the sink is not asked, and what it has not acknowledged must not be passed over.
-      if (batch.length > 0 && wanted.length === 0)
-        return isPending ? { outcome: 'ok', acknowledged } : { outcome: 'ok' };
-      return note(await sink.send(wanted), wanted);
+      const ofGroups = batch.filter((event) => groups.has(groupOf(event)));
+      if (decide === undefined || ofGroups.length === 0) return send(batch, ofGroups);
+      const filtered = await decide(ofGroups);
+      const wanted = ofGroups.filter(({ uid }) => !filtered.excluded.has(uid));
+      const outcome = await send(batch, wanted);
+      return outcome.outcome === 'split' || outcome.outcome === 'pause' ? outcome : { ...outcome, filtered };
     },
   };
 }

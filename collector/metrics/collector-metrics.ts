@@ -135,6 +135,12 @@ function sinkMetrics({ sinks, nowMs }: CollectorStatus): readonly MetricFamily[]
       samples: each(({ deadLetters }) => deadLetters),
     },
     counter('delivered_events', 'Events that the sink has accepted.', ({ delivered }) => delivered),
+    counter('filtered_events', 'Events that the filter of the sink left out.', ({ filtered }) => filtered),
+    counter(
+      'undecided_events',
+      'Delivered events for which the filter of the sink could not be decided.',
+      ({ undecided }) => undecided,
+    ),
     counter('rejected_events', 'Events that the receiver will never accept.', ({ rejected }) => rejected),
     counter('discarded_events', 'Rejected events that are not kept.', ({ discarded }) => discarded),
     counter('dropped_events', 'Events that were dropped because too many waited.', ({ dropped }) => dropped),

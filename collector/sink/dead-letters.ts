@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
 import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 
-/** A dead letter, with the event as it would be sent now. */
+/** A dead letter, with the event as its sink would get it now. */
 export interface RenderedDeadLetter extends DeadLetter {
   readonly ocsf: OcsfEvent;
 }
@@ -28,7 +28,8 @@ export interface DeadLetters {
 /** What they are made from. */
 export interface DeadLettersOptions {
   readonly store: Pick<Store, 'deadLetters'>;
-  readonly render: (batch: readonly StoredEvent[]) => Promise<readonly OcsfEvent[]>;
+  /** The events of a batch as a sink gets them. */
+  readonly render: (batch: readonly StoredEvent[], sink: string) => Promise<readonly OcsfEvent[]>;
   /** Names of the sinks that are on. */
   readonly sinks: readonly string[];
   readonly eventBus: EventBus;
@@ -38,8 +39,15 @@ export interface DeadLettersOptions {
 export function createDeadLetters({ store, render, sinks, eventBus }: DeadLettersOptions): DeadLetters {
   const { deadLetters } = store;
   const rendered = async (letters: readonly DeadLetter[]): Promise<readonly RenderedDeadLetter[]> => {
-    const events = await render(letters.map(({ event }) => event));
-    return letters.map((letter, index) => Object.assign(letter, { ocsf: events[index] ?? {} }));
+    const rendered = new Map<DeadLetter, OcsfEvent>();
+    for (const [sink, ofSink] of Map.groupBy(letters, (letter) => letter.sink)) {
+      const events = await render(
+        ofSink.map(({ event }) => event),
+        sink,
+      );
+      for (const [index, letter] of ofSink.entries()) rendered.set(letter, events[index] ?? {});
+    }
+    return letters.map((letter) => Object.assign(letter, { ocsf: rendered.get(letter) ?? {} }));
   };
   return {
     list: async (filter) => {

@@ -8,7 +8,7 @@ import type { StoredEvent } from '../store/stored-event.ts';
 import { createDeliveryRate } from './delivery-rate.ts';
 import { openDelivery } from './delivery.ts';
 import type { Delivered } from './delivery.ts';
-import type { Sink } from './sink.ts';
+import type { Filtered, Sink } from './sink.ts';
 
 /** The delivery status of a sink. */
 export interface SinkStatus {
@@ -25,6 +25,10 @@ export interface SinkStatus {
   readonly discarded: number;
   /** Events that were dropped because more waited than `maxBacklog`. */
   readonly dropped: number;
+  /** Events that the filter of the sink left out. */
+  readonly filtered: number;
+  /** Delivered events for which the filter could not be decided. */
+  readonly undecided: number;
   /** Events a second that were delivered in the last minute. */
   readonly ratePerSecond: number;
   /** When the last failure and the last success were; undefined: not since the start. */
@@ -79,6 +83,8 @@ interface Progress {
   rejected: number;
   discarded: number;
   dropped: number;
+  filtered: number;
+  undecided: number;
   lastErrorMs: number | undefined;
   lastSuccessMs: number | undefined;
 }
@@ -93,6 +99,8 @@ const NOTHING_YET: Progress = Object.freeze({
   rejected: 0,
   discarded: 0,
   dropped: 0,
+  filtered: 0,
+  undecided: 0,
   lastErrorMs: undefined,
   lastSuccessMs: undefined,
 });
@@ -126,13 +134,25 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     progress.discarded += discarded;
     log.error({ sink: sink.name, events: discarded }, 'the list of dead letters is full: the oldest were deleted');
   };
+  /** The events without those that the filter left out. */
+  const countFiltered = (batch: readonly StoredEvent[], { excluded, undecided }: Filtered): readonly StoredEvent[] => {
+    const wanted = batch.filter(({ uid }) => !excluded.has(uid));
+    const reasons = wanted.flatMap(({ uid }) => undecided.get(uid) ?? []);
+    // Nodes decide what is in an event, so one line has to do for all of them.
+    if (progress.undecided === 0 && reasons.length > 0)
+      log.warn({ sink: sink.name, reason: reasons[0] }, 'the filter cannot be decided for some events: they are sent');
+    progress.undecided += reasons.length;
+    progress.filtered += batch.length - wanted.length;
+    return wanted;
+  };
   const delivery = openDelivery({
     sink,
     clock,
     log,
-    onDelivered: async ({ batch, rejected, unidentified, reason, acknowledged }: Delivered) => {
+    onDelivered: async ({ batch, rejected, unidentified, reason, acknowledged, filtered }: Delivered) => {
       if (rejected.length > 0) await keepDeadLetters({ batch, rejected, reason });
-      const fresh = batch.filter(({ position }) => position > progress.counted);
+      const notCounted = batch.filter(({ position }) => position > progress.counted);
+      const fresh = filtered === undefined ? notCounted : countFiltered(notCounted, filtered);
       const identified = fresh.filter(({ uid }) => rejected.includes(uid)).length;
       const refused = Math.min(fresh.length, identified + unidentified);
       progress.delivered += fresh.length - refused;

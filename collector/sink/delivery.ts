@@ -1,7 +1,7 @@
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
-import type { Sink, SinkOutcome } from './sink.ts';
+import type { Filtered, Sink, SinkOutcome } from './sink.ts';
 
 /** Events that a sink has accepted, in order, and those that it will never accept. */
 export interface Delivered {
@@ -13,6 +13,8 @@ export interface Delivered {
   readonly reason: string;
   /** Position up to which nothing is sent again; undefined: everything accepted so far. */
   readonly acknowledged: number | undefined;
+  /** Undefined: the sink has no filter. */
+  readonly filtered: Filtered | undefined;
 }
 
 /** How a batch ended: delivered, or why the rest of it was not. */
@@ -56,9 +58,9 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
     }
   };
   const reject = async (batch: readonly StoredEvent[], outcome: Rejection): Promise<void> => {
-    const { uids, unidentified = 0, reason } = outcome;
+    const { uids, unidentified = 0, reason, filtered } = outcome;
     const rejected = batch.map(({ uid }) => uid).filter((uid) => uids.includes(uid));
-    await onDelivered({ batch, rejected, unidentified, reason, acknowledged: undefined });
+    await onDelivered({ batch, rejected, unidentified, reason, acknowledged: undefined, filtered });
     log.error(
       { sink: sink.name, events: rejected, ...(unidentified > 0 && { unidentified }), reason },
       'the sink rejected these events: they are dead letters now',
@@ -68,12 +70,17 @@ export function openDelivery({ sink, clock, log, onDelivered, onSilence }: Deliv
     const outcome = await send(batch);
     switch (outcome.outcome) {
       case 'ok':
-        await onDelivered({ ...NONE_REJECTED, batch, acknowledged: outcome.acknowledged });
+        await onDelivered({
+          ...NONE_REJECTED,
+          batch,
+          acknowledged: outcome.acknowledged,
+          filtered: outcome.filtered,
+        });
         return { outcome: 'ok' };
       case 'retry': {
-        const { acknowledged = 0 } = outcome;
+        const { acknowledged = 0, filtered } = outcome;
         const done = batch.filter(({ position }) => position <= acknowledged);
-        if (acknowledged > 0) await onDelivered({ ...NONE_REJECTED, batch: done, acknowledged });
+        if (acknowledged > 0) await onDelivered({ ...NONE_REJECTED, batch: done, acknowledged, filtered });
         return outcome;
       }
       case 'pause':

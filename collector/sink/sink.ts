@@ -23,13 +23,28 @@ export interface Sink {
  * - pause: stop until the collector is started again.
  */
 export type SinkOutcome =
-  | { readonly outcome: 'ok'; readonly acknowledged?: number }
-  | { readonly outcome: 'retry'; readonly afterMs: number; readonly reason: string; readonly acknowledged?: number }
+  | { readonly outcome: 'ok'; readonly acknowledged?: number; readonly filtered?: Filtered }
+  | {
+      readonly outcome: 'retry';
+      readonly afterMs: number;
+      readonly reason: string;
+      readonly acknowledged?: number;
+      readonly filtered?: Filtered;
+    }
   | { readonly outcome: 'split'; readonly reason: string }
   | {
       readonly outcome: 'reject';
       readonly uids: readonly string[];
       readonly unidentified?: number;
       readonly reason: string;
+      readonly filtered?: Filtered;
     }
   | { readonly outcome: 'pause'; readonly reason: string };
+
+/** What the filter of a sink made of a batch. */
+export interface Filtered {
+  /** Uids of the events that were left out. They count as delivered in their turn. */
+  readonly excluded: ReadonlySet<string>;
+  /** Why the filter could not be decided, by the uids of events that were delivered for that reason. */
+  readonly undecided: ReadonlyMap<string, string>;
+}

@@ -57,7 +57,7 @@ const ELEMENT = 'plimsoll@32473';
  * it has more than `maxBytes`. Undefined if not even its summary fits.
  */
 export function toFrame(event: StoredEvent, ocsf: OcsfEvent, options: FrameOptions): Buffer | undefined {
-  const head = headOf(event);
+  const head = headOf(event, ocsf);
   const view = viewOf(options.format ?? 'ocsf');
   for (const version of versionsOf(event, ocsf)) {
     const message = formatMessage({
@@ -103,81 +103,97 @@ interface Head {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-function headOf(event: StoredEvent): Head {
+/** Texts of nodes are those of the OCSF event, in which they may be redacted. */
+function headOf(event: StoredEvent, ocsf: OcsfEvent): Head {
+  const node = textAt(ocsf, 'device', 'uid');
+  const name = textAt(ocsf, 'device', 'name');
   if (isFindingEvent(event)) {
     const { action, finding } = event;
-    const { nodeId, nodeName, check, verdict, severity } = finding;
-    const parameters = { node: nodeId, name: nodeName, check, verdict, action };
-    return { severity: SEVERITIES[severity], hostname: nodeName, msgId: `finding-${action}`, parameters };
+    const { check, verdict, severity } = finding;
+    const parameters = { node, name, check, verdict, action };
+    return { severity: SEVERITIES[severity], hostname: name, msgId: `finding-${action}`, parameters };
   }
   if (isVulnerabilityEvent(event)) {
-    const { action, vulnerability, package: found } = event;
-    const { id, severity } = vulnerability;
-    const parameters = { vulnerability: id, severity, package: found.name, action };
+    const { action, vulnerability } = event;
+    const { severity } = vulnerability;
+    const id = textAt(ocsf, 'vulnerabilities', 'cve', 'uid') || textAt(ocsf, 'vulnerabilities', 'advisory', 'uid');
+    const found = textAt(ocsf, 'vulnerabilities', 'affected_packages', 'name');
+    const parameters = { vulnerability: id, severity, package: found, action };
     return { severity: VULNERABILITY_LEVELS[severity], hostname: '', msgId: `vulnerability-${action}`, parameters };
   }
   if (isDenialEvent(event)) {
     // HOSTNAME is the replica or host that decided, as it calls itself.
-    const { outcome, program, namespace, name } = event.denial;
+    const { outcome, program } = event.denial;
     const severity = SEVERITIES[outcome === 'denied' ? 'medium' : outcome === 'overridden' ? 'high' : 'info'];
-    const parameters = { namespace, name, action: outcome };
-    return { severity, hostname: event.reporter, msgId: `denial-${program}`, parameters };
+    const namespace = textAt(ocsf, 'resources', 'namespace');
+    const parameters = { namespace, name: textAt(ocsf, 'resources', 'name'), action: outcome };
+    return { severity, hostname: textAt(ocsf, 'unmapped', 'reporter'), msgId: `denial-${program}`, parameters };
   }
   if (isRemediationEvent(event)) {
-    const { id, action, state, policy } = event.remediation;
+    const { action, state } = event.remediation;
     const severity = SEVERITIES[['failed', 'rolledBack', 'notObserved'].includes(state) ? 'medium' : 'info'];
+    const policy = textAt(ocsf, 'unmapped', 'policy');
     return {
       severity,
       hostname: '',
       msgId: `remediation-${state}`,
-      parameters: { remediation: id, policy, action, state },
+      parameters: { remediation: textAt(ocsf, 'command_uid'), policy, action, state },
     };
   }
   if (isDetectionEvent(event)) {
-    const { rule, severity, nodeId, nodeName, subject } = event.detection;
-    const parameters = { node: nodeId, name: nodeName, rule, subject: subject.name };
-    return { severity: SEVERITIES[severity], hostname: nodeName, msgId: 'detection', parameters };
+    const { rule, severity } = event.detection;
+    const parameters = { node, name, rule, subject: textAt(ocsf, 'resources', 'name') };
+    return { severity: SEVERITIES[severity], hostname: name, msgId: 'detection', parameters };
   }
-  if (isActivityEvent(event)) return headOfActivity(event);
+  if (isActivityEvent(event)) return headOfActivity(event, ocsf);
   // HOSTNAME is the node that the sender claimed to be, where it named one.
-  const { nodeId, address, operation } = event;
-  const parameters = { node: nodeId, address, action: operation };
-  return { severity: SEVERITIES.medium, hostname: nodeId, msgId: `refusal-${operation}`, parameters };
+  const { operation } = event;
+  const claimed = textAt(ocsf, 'actor', 'app_uid');
+  const parameters = { node: claimed, address: addressOf(ocsf), action: operation };
+  return { severity: SEVERITIES.medium, hostname: claimed, msgId: `refusal-${operation}`, parameters };
 }
 
-function headOfActivity({ activity }: ActivityEvent): Head {
+function headOfActivity({ activity }: ActivityEvent, ocsf: OcsfEvent): Head {
   const { kind } = activity;
   const head = { severity: SEVERITIES.info, msgId: `activity-${kind}` };
+  const node = textAt(ocsf, 'device', 'uid');
+  const name = textAt(ocsf, 'device', 'name');
   switch (activity.kind) {
     case 'audit': {
-      const { operation, address, code } = activity.record;
-      return { ...head, hostname: '', parameters: { address, action: operation, code } };
+      const { operation, code } = activity.record;
+      return { ...head, hostname: '', parameters: { address: addressOf(ocsf), action: operation, code } };
     }
-    case 'lifecycle': {
-      const { nodeId = '', nodeName = '' } = activity.node ?? {};
-      return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName, action: activity.change } };
-    }
+    case 'lifecycle':
+      return { ...head, hostname: name, parameters: { node, name, action: activity.change } };
     case 'drop':
       return { ...head, severity: SEVERITIES.high, hostname: '', parameters: { action: 'drop', sink: activity.sink } };
-    case 'device': {
-      const { id, name } = activity.node;
-      return { ...head, hostname: name, parameters: { node: id, name } };
-    }
     case 'configuration': {
-      const { nodeId, nodeName, check, verdict, severity } = activity;
-      const parameters = { node: nodeId, name: nodeName, check, verdict };
+      const { check, verdict, severity } = activity;
       return {
         ...head,
         severity: verdict === 'fail' ? SEVERITIES[severity] : head.severity,
-        hostname: nodeName,
-        parameters,
+        hostname: name,
+        parameters: { node, name, check, verdict },
       };
     }
+    case 'device':
     case 'software':
     case 'scan':
-    case 'evidence': {
-      const { nodeId, nodeName } = activity;
-      return { ...head, hostname: nodeName, parameters: { node: nodeId, name: nodeName } };
-    }
+    case 'evidence':
+      return { ...head, hostname: name, parameters: { node, name } };
   }
+}
+
+function addressOf(ocsf: OcsfEvent): string {
+  return textAt(ocsf, 'src_endpoint', 'ip') || textAt(ocsf, 'src_endpoint', 'name');
+}
+
+/** A text of an event; of a list, that of its first item. Empty: it has none. */
+function textAt(event: OcsfEvent, ...path: readonly string[]): string {
+  let value: unknown = event;
+  for (const name of path) {
+    const first: unknown = Array.isArray(value) ? value[0] : value;
+    value = typeof first === 'object' && first !== null ? (first as OcsfEvent)[name] : undefined;
+  }
+  return typeof value === 'string' ? value : '';
 }

@@ -2,7 +2,7 @@ import { accountId, awsRegion, bucketName, keyPrefix } from './aws-kind.ts';
 import { findingGroups } from './event-group.ts';
 import { duration, httpsUrlOrOff, integer, pathOr, receiverUrlOrOff, size, word } from './kind.ts';
 import type { SettingDefinition } from './setting.ts';
-import { CA, COLLECTOR, EVENTS, LINE_FORMAT } from './sink-setting-parts.ts';
+import { CA, COLLECTOR, EVENTS, FILTER, LINE_FORMAT, REDACT } from './sink-setting-parts.ts';
 
 const CREDENTIALS = {
   kind: pathOr('environment'),
@@ -21,6 +21,8 @@ export const AWS_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-s3-events': EVENTS,
+  'sink-s3-filter': FILTER,
+  'sink-s3-redact': REDACT,
   'sink-s3-format': LINE_FORMAT,
   'sink-s3-ca': CA,
   'sink-s3-bucket': {
@@ -86,6 +88,8 @@ export const AWS_SETTINGS = {
     default: 'findings,vulnerabilities,detections',
     description: 'Groups of events that become findings of Security Hub, separated by commas, or `all` of these three.',
   },
+  'sink-security-hub-filter': FILTER,
+  'sink-security-hub-redact': REDACT,
   'sink-security-hub-ca': CA,
   'sink-security-hub-account': {
     kind: accountId('none'),

@@ -365,6 +365,18 @@ export function text(maxLength: number): Kind<string> {
   };
 }
 
+/** Text without control characters but line breaks; or the given word. */
+export function textOr(maxLength: number, or: string, expects: string): Kind<string> {
+  return {
+    name: 'text',
+    expects: `${expects}, or ${or}`,
+    read: (given) => {
+      const trimmed = given.trim();
+      return trimmed !== '' && given.length <= maxLength && !/[^\P{Cc}\n\t]/u.test(given) ? trimmed : undefined;
+    },
+  };
+}
+
 /** A name of a machine, or nothing. */
 export function hostName(): Kind<string> {
   return {

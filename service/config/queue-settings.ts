@@ -1,7 +1,7 @@
 import { identifier, pathOr, word } from './kind.ts';
 import { clusterUrlOrOff, kafkaTopic, natsSubject, serverUrlOrOff } from './queue-kind.ts';
 import type { SettingDefinition } from './setting.ts';
-import { CA, COLLECTOR, EVENTS, LINE_FORMAT } from './sink-setting-parts.ts';
+import { CA, COLLECTOR, EVENTS, FILTER, LINE_FORMAT, REDACT } from './sink-setting-parts.ts';
 
 const CERT = {
   kind: pathOr('none'),
@@ -26,6 +26,8 @@ export const QUEUE_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-nats-events': EVENTS,
+  'sink-nats-filter': FILTER,
+  'sink-nats-redact': REDACT,
   'sink-nats-format': LINE_FORMAT,
   'sink-nats-ca': CA,
   'sink-nats-cert': CERT,
@@ -57,6 +59,8 @@ export const QUEUE_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-kafka-events': EVENTS,
+  'sink-kafka-filter': FILTER,
+  'sink-kafka-redact': REDACT,
   'sink-kafka-format': LINE_FORMAT,
   'sink-kafka-ca': CA,
   'sink-kafka-cert': CERT,

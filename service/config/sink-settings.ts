@@ -14,7 +14,7 @@ import {
 import { inDataDir } from './setting.ts';
 import { QUEUE_SETTINGS } from './queue-settings.ts';
 import type { SettingDefinition } from './setting.ts';
-import { CA, COLLECTOR, EVENTS, FORMAT, LINE_FORMAT } from './sink-setting-parts.ts';
+import { CA, COLLECTOR, EVENTS, FILTER, FORMAT, LINE_FORMAT, REDACT } from './sink-setting-parts.ts';
 
 /** Settings of the sinks to which the collector delivers events. */
 export const SINK_SETTINGS = {
@@ -25,6 +25,13 @@ export const SINK_SETTINGS = {
       'Events that may wait for one sink. Of more, the oldest are dropped for this sink, counted and reported. `off`: events wait until the disk is full.',
     programs: COLLECTOR,
   },
+  'sink-redact-key': {
+    kind: pathOr('none'),
+    default: 'none',
+    description:
+      'File with the key (at least 16 characters) of the hashes in `sink-NAME-redact`; `none`: no sink has hashes. It is read when the collector starts.',
+    programs: COLLECTOR,
+  },
   'sink-ndjson': {
     kind: pathOr('-', 'off'),
     default: inDataDir('events.ndjson'),
@@ -33,6 +40,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-ndjson-events': EVENTS,
+  'sink-ndjson-filter': FILTER,
+  'sink-ndjson-redact': REDACT,
   'sink-ndjson-format': LINE_FORMAT,
   'sink-ndjson-max-bytes': {
     kind: size('1MiB', '64GiB'),
@@ -54,6 +63,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-syslog-events': EVENTS,
+  'sink-syslog-filter': FILTER,
+  'sink-syslog-redact': REDACT,
   'sink-syslog-format': LINE_FORMAT,
   'sink-syslog-ca': {
     kind: pathOr('system'),
@@ -122,6 +133,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-webhook-events': EVENTS,
+  'sink-webhook-filter': FILTER,
+  'sink-webhook-redact': REDACT,
   'sink-webhook-format': {
     kind: jsonFormat(),
     default: 'ocsf',
@@ -144,6 +157,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-splunk-events': EVENTS,
+  'sink-splunk-filter': FILTER,
+  'sink-splunk-redact': REDACT,
   'sink-splunk-format': LINE_FORMAT,
   'sink-splunk-ca': CA,
   'sink-splunk-token': {
@@ -173,6 +188,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-elasticsearch-events': EVENTS,
+  'sink-elasticsearch-filter': FILTER,
+  'sink-elasticsearch-redact': REDACT,
   'sink-elasticsearch-format': {
     kind: documentFormat(),
     default: 'ocsf',
@@ -193,6 +210,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-otlp-events': EVENTS,
+  'sink-otlp-filter': FILTER,
+  'sink-otlp-redact': REDACT,
   'sink-otlp-ca': CA,
   'sink-otlp-headers': {
     kind: pathOr('none'),
@@ -221,6 +240,8 @@ export const SINK_SETTINGS = {
     programs: COLLECTOR,
   },
   'sink-sentinel-events': EVENTS,
+  'sink-sentinel-filter': FILTER,
+  'sink-sentinel-redact': REDACT,
   'sink-sentinel-rule': {
     kind: identifier('none'),
     default: 'none',

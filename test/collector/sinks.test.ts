@@ -1,13 +1,23 @@
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { NodeLookup } from '../../collector/node-lookup.ts';
-import { openSinks, sinkNames, testSinkOf } from '../../collector/sinks.ts';
+import { createRenderFor, openSinks, sinkNames, testSinkOf } from '../../collector/sinks.ts';
 import { systemClock } from '../../service/clock.ts';
 import { settingsWith } from '../fixture/settings.ts';
-import { nodeRow } from './store/fleet.ts';
+import { startDeliveryWorker } from '../../collector/sink/delivery-worker.ts';
+import { openRedactions } from '../../collector/sink/redactions.ts';
+import { createEventBus } from '../../collector/store/event-bus.ts';
+import { openSqliteStore } from '../../collector/store/sqlite.ts';
+import { collectLines } from './session/collector.ts';
+import type { Line } from './session/collector.ts';
+import { commit, finding, nodeRow, T0 } from './store/fleet.ts';
 import { events } from './sink/events.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { startHttpReceiver } from './sink/http-receiver.ts';
+
+const silent = { warn: () => undefined };
+const nobody: NodeLookup = { all: () => Promise.resolve([]), byId: () => Promise.resolve(() => undefined) };
 
 void t.test('the sinks over HTTPS are those of the settings, with their secrets', async (t) => {
   const receiver = await startHttpReceiver(t, ({ url, body }) =>
@@ -57,6 +67,8 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
     clock: systemClock(),
     checks: CHECKS,
     nodes,
+    log: silent,
+    redactions: new Map(),
     standardOutput: new PassThrough(),
     environment: { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'the-secret' },
   });
@@ -82,7 +94,15 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
   });
   t.match(hub, { url: '/in/findings/import', body: /"AwsAccountId":"111122223333"/ });
   t.notMatch(receiver.requests.map(({ body }) => body).join(''), /the-secret/);
-  const parts = { version: '1.2.3', clock: systemClock(), checks: CHECKS, nodes, standardOutput: new PassThrough() };
+  const none = { log: silent, redactions: new Map() };
+  const parts = {
+    ...none,
+    version: '1.2.3',
+    clock: systemClock(),
+    checks: CHECKS,
+    nodes,
+    standardOutput: new PassThrough(),
+  };
   await t.rejects(openSinks({ ...parts, settings: await settingsWith('collector', { 'sink-s3': url }) }), {
     message: /sink-s3-bucket/,
   });
@@ -101,10 +121,18 @@ void t.test('the test of a sink says which step fails, and never tells a secret'
   const { url, caFile } = receiver;
   const secret = receiver.secret('the-secret');
   const directory = t.testdir();
-  const nodes: NodeLookup = { all: () => Promise.resolve([]), byId: () => Promise.resolve(() => undefined) };
+  const nodes = nobody;
   const run = async (name: string, flags: Readonly<Record<string, string>>) => {
     const settings = await settingsWith('collector', { 'sink-ndjson': 'off', ...flags });
-    const parts = { settings, version: '1.2.3', clock: systemClock(), nodes, checks: CHECKS };
+    const parts = {
+      settings,
+      version: '1.2.3',
+      clock: systemClock(),
+      nodes,
+      checks: CHECKS,
+      log: silent,
+      redactions: new Map(),
+    };
     return testSinkOf(name, { ...parts, standardOutput: new PassThrough() });
   };
   const hook = { 'sink-webhook': `${url}/hook`, 'sink-webhook-ca': caFile, 'sink-webhook-key': secret };
@@ -148,3 +176,123 @@ void t.test('the test of a sink says which step fails, and never tells a secret'
   });
   t.equal(await run('syslog', {}), undefined, 'it is off');
 });
+
+void t.test('a filter leaves events out, which move the cursor, and sends what it cannot judge', async (t) => {
+  const receiver = await startHttpReceiver(t, () => ({ status: 200 }));
+  const warnings: unknown[] = [];
+  const open = async (filter: string, groups = 'findings,refusals') => {
+    const settings = await settingsWith('collector', {
+      'sink-ndjson': 'off',
+      'sink-webhook': `${receiver.url}/hook`,
+      'sink-webhook-ca': receiver.caFile,
+      'sink-webhook-events': groups,
+      'sink-webhook-filter': filter,
+    });
+    const log = { warn: (fields: object | string) => void warnings.push(fields) };
+    const redactions = await openRedactions(settings);
+    const parts = { settings, version: '1', clock: systemClock(), checks: CHECKS, nodes: nobody, log, redactions };
+    const [sink] = await openSinks({ ...parts, standardOutput: new PassThrough() });
+    if (sink === undefined) throw new Error('no sink');
+    t.teardown(() => sink.close());
+    return sink;
+  };
+  const store = await openSqliteStore({ path: join(t.testdir({}), 'store.sqlite') });
+  t.teardown(() => store.close());
+  const put = [
+    finding({ on: 'prod-db', severity: 'high' }),
+    finding({ on: 'test-1', severity: 'high' }),
+    finding({ on: 'prod-web', severity: 'low' }),
+  ];
+  await store.commit([commit({ sequence: 1, snapshot: true, put })]);
+  const refusal = { operation: 'session', nodeId: '', address: '192.0.2.9', reason: 'expired', atMs: T0 } as const;
+  await store.recordRefusals([{ ...refusal, suppressed: 0 }]);
+  // A refusal has no `resources`: the text of nothing cannot contain anything, so it is not known whether it is wanted.
+  const sink = await open('event.severity_id >= 3 && !event.resources[0].name.contains("test-")');
+  const eventBus = createEventBus();
+  const lines: Line[] = [];
+  const options = { store, eventBus, clock: systemClock(), log: collectLines(lines) };
+  const worker = startDeliveryWorker({ ...options, sink });
+  t.teardown(() => worker.stop());
+  await t.resolves(until(() => worker.status().delivered === 2));
+  const names = receiver.requests.flatMap(({ body }) =>
+    (JSON.parse(body) as { resources?: readonly { name: string }[] }[]).map(({ resources }) => resources?.[0]?.name),
+  );
+  t.strictSame(names, ['name-of-prod-db', undefined], 'in order');
+  t.match(worker.status(), { filtered: 2, undecided: 1, rejected: 0, state: 'ok' });
+  t.match(
+    lines.filter(({ level }) => level === 'warn').map((line) => JSON.stringify(line)),
+    [/cannot be decided/],
+  );
+  t.equal((await store.backlog('webhook')).events, 0, 'nothing waits');
+  t.strictSame(warnings, [], 'nothing hides that findings are resolved');
+
+  await open('event.status != "Resolved" && event.device.name == "web-1"');
+  t.match(warnings, [{ setting: 'sink-webhook-filter', reason: /fixed, so the finding stays open/ }]);
+  await open('event.status != "Resolved"', 'refusals');
+  t.equal(warnings.length, 1, 'a sink that gets no findings');
+  await t.rejects(open('event.device.hostnme == "web-1"'), {
+    code: 'sink',
+    message: 'sink-webhook-filter: event.device has no field `hostnme`; did you mean `hostname`? (at character 14)',
+  });
+});
+
+void t.test('a sink gets redacted events only, also as the test event and as dead letters', async (t) => {
+  const receiver = await startHttpReceiver(t, () => ({ status: 200 }));
+  const key = receiver.secret('0123456789abcdef0123456789abcdef');
+  const flags = {
+    'sink-ndjson': 'off',
+    'sink-ndjson-redact': 'device.uid',
+    'sink-splunk': `${receiver.url}/services/collector/event`,
+    'sink-splunk-ca': receiver.caFile,
+    'sink-splunk-token': key,
+    'sink-splunk-redact': 'device.name=hash, resources[].name',
+    'sink-redact-key': key,
+  };
+  const settings = await settingsWith('collector', flags);
+  const redactions = await openRedactions(settings);
+  const parts = {
+    settings,
+    version: '1',
+    clock: systemClock(),
+    checks: CHECKS,
+    nodes: nobody,
+    log: silent,
+    redactions,
+  };
+  const withOutput = { ...parts, standardOutput: new PassThrough() };
+  const [sink] = await openSinks(withOutput);
+  t.teardown(() => sink?.close());
+  t.match(await sink?.send(events(1, 1)), { outcome: 'ok' });
+  t.match(await testSinkOf('splunk', withOutput), { steps: [{}, {}, {}, { step: 'send', ok: true }] });
+  const [first, test] = receiver.requests.map(({ body }) => body);
+  t.match(first, /"host":"hmac-[0-9a-f]{32}"/);
+  t.notMatch(first, /web-1|name-of-c1/);
+  // The name of the node of the test event is the name of its subject as well: the stricter rule counts.
+  t.match(test, /"host":"redacted"/);
+  t.notMatch(test, /"(?:uid|name|hostname|host)":"plimsoll-sink-test"/);
+  const renderFor = createRenderFor(parts);
+  const shown = async (name: string): Promise<string> => JSON.stringify(await renderFor(events(1, 1), name));
+  t.notMatch(await shown('splunk'), /web-1|name-of-c1/);
+  t.match(await shown('ndjson'), /"uid":"redacted","name":"web-1"/, 'of a sink that is off');
+  t.match(await shown('syslog'), /web-1/, 'of a sink without redaction');
+  for (const [over, message] of [
+    [
+      { 'sink-splunk-redact': 'device.hostnam' },
+      /`device\.hostnam`: device has no attribute.*did you mean `hostname`\?/,
+    ],
+    [{ 'sink-redact-key': 'none' }, /sink-splunk-redact has `=hash`, and sink-redact-key names no key/],
+    [{ 'sink-redact-key': '/no/such/key' }, /sink-redact-key: \/no\/such\/key/],
+    [{ 'sink-redact-key': receiver.secret('short') }, /fewer than 16 characters/],
+  ] as const)
+    await t.rejects(
+      settingsWith('collector', { ...flags, ...over }).then(openRedactions),
+      { code: 'sink', message },
+      String(message),
+    );
+});
+
+async function until(done: () => boolean): Promise<void> {
+  const endMs = Date.now() + 30_000;
+  while (!done() && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (!done()) throw new Error('it did not happen within 30 s');
+}

@@ -1,3 +1,5 @@
+import { compileEventFilter } from '../../../api/event-filter.ts';
+import { parseRedactions } from '../../../api/event-redaction.ts';
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -5,6 +7,7 @@ import type { Clock } from '../../../service/clock.ts';
 import { formatBytes } from '../../../service/bytes.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
+import { SINK_NAMES, sinkSetting } from '../../../service/config/sink-names.ts';
 import { errorCode } from '../../../service/files.ts';
 import { ok, problem, unknown, warning, worstResult } from '../../../service/diagnostic.ts';
 import type { DiagnosticResult } from '../../../service/diagnostic.ts';
@@ -26,6 +29,8 @@ export const sinks: InstallationDiagnostic = Object.freeze({
     const { roles } = installation;
     if (roles.agent && !roles.collector) return ok('this machine has no collector');
     return worstResult([
+      examineFilters(installation),
+      examineRedactions(installation),
       await examineNdjson(installation),
       await examineSyslog(installation),
       await examineSyslogFiles(installation),
@@ -35,6 +40,47 @@ export const sinks: InstallationDiagnostic = Object.freeze({
     ]);
   },
 });
+
+/** Are the attributes of redactions known, and is there a key for hashes? */
+function examineRedactions({ collector }: Installation): DiagnosticResult {
+  return worstResult([
+    ok(''),
+    ...SINK_NAMES.map((name) => {
+      const setting = `sink-${name}-redact`;
+      const text = collector[sinkSetting(name, 'Redact')];
+      const parsed = text === 'none' ? undefined : parseRedactions(text);
+      const advice = 'correct it: no collector starts with it; see docs/sinks.md';
+      if (parsed === undefined) return ok('');
+      if (!parsed.ok) return problem(`${setting}: ${parsed.problem}`, advice);
+      return collector.sinkRedactKey === 'none' && parsed.rules.some(({ action }) => action === 'hash')
+        ? problem(`${setting} has hashes, and sink-redact-key names no key`, advice)
+        : ok('');
+    }),
+  ]);
+}
+
+/** Do the filters compile, and do they hide that findings are resolved? */
+function examineFilters({ collector }: Installation): DiagnosticResult {
+  return worstResult([
+    ok(''),
+    ...SINK_NAMES.map((name) => {
+      const setting = `sink-${name}-filter`;
+      const text = collector[sinkSetting(name, 'Filter')];
+      if (text === 'none') return ok('');
+      const compiled = compileEventFilter(text);
+      if (!compiled.ok)
+        return problem(
+          `${setting}: ${compiled.problem}`,
+          'correct it: no collector starts with it; see docs/events.md',
+        );
+      const groups: readonly string[] = collector[sinkSetting(name, 'Events')];
+      const hidden = compiled.filter.hiddenResolutions.find(({ group }) => groups.includes(group));
+      return hidden === undefined
+        ? ok('')
+        : warning(`${setting}: ${hidden.reason}`, 'let events with the status Resolved through');
+    }),
+  ]);
+}
 
 async function examineNdjson({ collector }: Installation): Promise<DiagnosticResult> {
   const { sinkNdjson: path, dataDir } = collector;

@@ -246,6 +246,23 @@ void t.test('a receiver of syslog', async (t) => {
   t.match(await look('tls://no.such.name.invalid'), { outcome: 'problem', observed: /the host name/ });
 });
 
+void t.test('filters of sinks', async (t) => {
+  const look = async (filter: string, groups = 'all') =>
+    sinks.run(await installationOf({ 'sink-ndjson': '-', 'sink-ndjson-filter': filter, 'sink-ndjson-events': groups }));
+  t.match(await look('event.severity_id >= 4'), { outcome: 'ok' });
+  t.match(await look('event.sevrity_id >= 4'), { outcome: 'problem', observed: /did you mean `severity_id`/ });
+  t.match(await look('event.status == "New"'), { outcome: 'warning', observed: /stays open/, advice: /Resolved/ });
+  t.match(await look('event.status == "New"', 'scans'), { outcome: 'ok' });
+});
+
+void t.test('redactions of sinks', async (t) => {
+  const look = async (redact: string) =>
+    sinks.run(await installationOf({ 'sink-ndjson': '-', 'sink-ndjson-redact': redact }));
+  t.match(await look('device.name'), { outcome: 'ok' });
+  t.match(await look('device.nam'), { outcome: 'problem', observed: /did you mean `name`/ });
+  t.match(await look('device.name=hash'), { outcome: 'problem', observed: /sink-redact-key names no key/ });
+});
+
 void t.test('servers of NATS and Kafka', async (t) => {
   const open = await listening(
     t,
