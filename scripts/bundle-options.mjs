@@ -25,7 +25,8 @@ const withoutUnused = {
 };
 
 /** What `scan` loads of the commands and programs that main.ts and the commands load when they need them. */
-const OF_SCAN = /^(?:\.\/scan|\.\/agent\/(?:scan|live-node|record\/recording)|\.\/posture\/check\/registry)\.ts$/;
+const OF_SCAN =
+  /^(?:\.\/scan|\.\/agent\/(?:scan|live-node|record\/recording)|\.\/collector\/event\/(?:scan-events|view\/asff)|\.\/posture\/check\/registry)\.ts$/;
 
 /** Leaves all commands but `scan` out of the bundle that is started for it only. */
 const onlyScan = {

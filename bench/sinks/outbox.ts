@@ -33,9 +33,10 @@ export async function fillOutbox(directory: string, templates: string, wanted: n
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     const made = Number(db.prepare('SELECT position FROM store').get()?.['position']);
     const before = statSync(path).size;
+    const columns = db.prepare(`SELECT name FROM pragma_table_info('event') WHERE name <> 'position'`).all();
+    const others = columns.map(({ name }) => String(name)).join(', ');
     const copy = db.prepare(
-      `INSERT INTO event SELECT position + ?, at, action, node, finding, check_id, subject, status_code, previous,
-         first_seen, changed, name, detail FROM event WHERE position <= ?`,
+      `INSERT INTO event (position, ${others}) SELECT position + ?, ${others} FROM event WHERE position <= ?`,
     );
     let events = made;
     for (; events < wanted; events += made) copy.run(events, made);
