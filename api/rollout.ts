@@ -151,11 +151,44 @@ export const rollout = s.object({
 /** See {@link rollout}. */
 export type Rollout = s.Infer<typeof rollout>;
 
+/** How much of the budgets of the policies is used, and their maintenance windows. */
+const budgetFields = {
+  budgets: s.withDefault(
+    s.list(
+      s.object({
+        policy: s.string('', 253),
+        budget: s.openOneOf(['atOnce', 'perNamespace', 'offline', 'perHour'], 'the field of `budget` of the policy'),
+        namespace: s.string('of `perNamespace`; empty: all namespaces', 253),
+        used: s.integer('', 0),
+        limit: s.integer('', 0),
+        holders: s.list(s.string('', 256), 'workloads that use it, the first of them', 16),
+        freesMs: s.nullable(time('of `perHour`: when the oldest response does not count any more')),
+      }),
+      'those with the least left first',
+      100,
+    ),
+    [],
+  ),
+  windows: s.withDefault(
+    s.list(
+      s.object({
+        policy: s.string('', 253),
+        isOpen: s.boolean('rollouts may begin'),
+        changesMs: s.nullable(time('when it opens or closes next; absent: it never does')),
+      }),
+      'maintenance windows of policies that have one',
+      100,
+    ),
+    [],
+  ),
+};
+
 /** Rollouts and whether they are paused. */
 export const rolloutList = s.object({
   isPaused: s.boolean('nothing new begins'),
   plannedMs: s.nullable(time('when the plan was reported; absent: not since the start of the collector')),
   rollouts: s.list(rollout, 'what needs somebody first, then by namespace and name', 20_000),
+  ...budgetFields,
 });
 /** See {@link rolloutList}. */
 export type RolloutList = s.Infer<typeof rolloutList>;
@@ -175,6 +208,7 @@ export const rolloutReport = s.object({
       1000,
     ),
   ),
+  usage: s.nullable(s.object(budgetFields, 'absent: it is as before')),
   part: s.withDefault(s.oneOf(['only', 'first', 'next', 'last'], 'of the plan: a request has at most 64 KiB'), 'only'),
   steps: s.list(
     s.object({
@@ -222,4 +256,19 @@ export function workloadName({
   name,
 }: Pick<Rollout['workload'], 'namespace' | 'kind' | 'name'>): string {
   return `${namespace === '' ? '' : `${namespace}/`}${kind}/${name}`;
+}
+
+const BUDGET_LABELS: Readonly<Record<string, string>> = Object.freeze({
+  atOnce: 'rollouts at a time',
+  perNamespace: 'rollouts at a time in',
+  offline: 'workloads offline',
+  perHour: 'responses within an hour',
+});
+
+/** What a budget counts, for people. */
+export function budgetLabel({
+  budget,
+  namespace,
+}: Pick<RolloutList['budgets'][number], 'budget' | 'namespace'>): string {
+  return [BUDGET_LABELS[budget] ?? budget, namespace].join(' ').trim();
 }

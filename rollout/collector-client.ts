@@ -5,6 +5,7 @@ import { exposureList, rolloutState, successorSearch } from '../api/rollout.ts';
 import type { ExposureList, RolloutReport } from '../api/rollout.ts';
 import { simulation } from '../api/policy.ts';
 import { readBoundedText } from '../image/policy/bounded-text.ts';
+import type { BudgetReport } from '../policy/rollout/budget.ts';
 import type { ImageExposure } from '../policy/rollout/exposure.ts';
 import type { PlanEntry, WantedSuccessor } from '../policy/rollout/plan.ts';
 import type { ContainerFailure } from '../policy/rollout/response.ts';
@@ -41,6 +42,8 @@ export type ReportedPlanEntry = NonNullable<RolloutReport['plan']>[number] & Par
 export interface Report {
   readonly plan: readonly ReportedPlanEntry[] | undefined;
   readonly steps: RolloutReport['steps'];
+  /** Undefined: it is as before. */
+  readonly usage?: BudgetReport | undefined;
 }
 
 /** What was read, or why not; `reason` is for people. */
@@ -109,9 +112,10 @@ export function createCollectorClient(
       const answer = await api.get('/v1/rollouts/state', rolloutState);
       return answer.ok ? answer : { ok: false, reason: answer.problem.message };
     },
-    report: async ({ plan, steps }) => {
+    report: async ({ plan, steps, usage }) => {
       let last: Read<RolloutState> = { ok: false, reason: 'there is nothing to report' };
-      for (const body of reportsOf(plan, steps)) {
+      const ofUsage = usage === undefined ? [] : [{ steps: [], usage }];
+      for (const body of [...ofUsage, ...reportsOf(plan, steps)]) {
         const answer = await api.post('/v1/rollouts/report', rolloutState, { body });
         last = answer.ok ? answer : { ok: false, reason: answer.problem.message };
         if (!last.ok) return last;

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { RolloutReport } from '../api/rollout.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
+import { reportBudgets } from '../policy/rollout/budget.ts';
 import { firedNow } from '../policy/rollout/plan.ts';
 import type { Plan, PlanEntry } from '../policy/rollout/plan.ts';
 import type { ResponsePolicy } from '../policy/rollout/response-policy.ts';
@@ -81,9 +82,10 @@ export function createRounds(options: RoundOptions): Rounds {
       });
       if (!responses.ok) return note(responses.reason);
       const whole = [...entries, ...responses.value];
-      const text = JSON.stringify(whole);
+      const usage = reportBudgets({ ...policies.value, workloads, recent: state.value.recent, now: clock.now() });
+      const text = JSON.stringify([whole, usage]);
       if (text !== reported && isLeader()) {
-        const sent = await collector.report({ plan: whole, steps: [] });
+        const sent = await collector.report({ plan: whole, steps: [], usage });
         if (!sent.ok) return note(sent.reason);
         reported = text;
       }

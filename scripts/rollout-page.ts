@@ -70,7 +70,7 @@ The image is replaced by its digest in one request that also writes the annotati
 
 The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. While the collector is down nothing new begins; a rollout that runs is still rolled back if it does not become ready. Its observation does not end without the collector: it waits for it, one hour longer than \`observe\` at most, and then ends as \`notObserved\`, not as \`done\`. A step that cannot be reported then is missing from the record.
 
-- \`budget\` counts what runs, also of earlier rounds and other processes.
+- \`budget\` counts what runs, also of earlier rounds and other processes. \`plimsoll rollouts budgets\` and the console show how much of each budget is used, by what, and when maintenance windows open and close.
 - The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.
 - A StatefulSet whose new pod does not become ready keeps that pod after a rollback: [delete it](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
 - A CronJob is changed for its next run, and is not observed. Jobs of before that still run do not count.

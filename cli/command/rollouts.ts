@@ -1,4 +1,4 @@
-import { rollout, rolloutList, rolloutPause, workloadName } from '../../api/rollout.ts';
+import { budgetLabel, rollout, rolloutList, rolloutPause, workloadName } from '../../api/rollout.ts';
 import type { Rollout } from '../../api/rollout.ts';
 import { safe } from '../../api/safe.ts';
 import { connect } from '../api/connect.ts';
@@ -9,7 +9,7 @@ import { isTable, printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import { rolloutCells, ROLLOUT_COLUMNS } from '../policy/rollout-table.ts';
 
-const ACTIONS = ['list', 'show', 'approve', 'reject', 'pause', 'resume'] as const;
+const ACTIONS = ['list', 'show', 'approve', 'reject', 'pause', 'resume', 'budgets'] as const;
 type Action = (typeof ACTIONS)[number];
 
 export const rollouts = defineCommand({
@@ -18,11 +18,12 @@ export const rollouts = defineCommand({
   usage: [
     'rollouts [list] [--all] [options]',
     'rollouts show ID [options]',
+    'rollouts budgets [options]',
     'rollouts approve|reject ID',
     'rollouts pause|resume',
   ],
   description: [
-    'list prints what plimsoll rollout plans and has done, with --all also the workloads with nothing to do, and why. show prints one rollout with its images, reasons, decision and steps.',
+    'list prints what plimsoll rollout plans and has done, with --all also the workloads with nothing to do, and why. show prints one rollout with its images, reasons, decision and steps. budgets prints how much of the budgets of the policies is used and by which workloads, and when their maintenance windows open and close.',
     'An approval is for exactly what is planned under the ID: policy, workload, action and images. It counts once. A rejected step stays rejected until it is approved. While rollouts are paused nothing begins; what runs is still watched, and rolled back if it fails.',
     'Approving, rejecting and pausing need the role operator and, for a token that is restricted to scopes, the scope approve. Every call is in the audit log.',
   ],
@@ -56,6 +57,8 @@ export const rollouts = defineCommand({
         return list(context, client.value);
       case 'show':
         return show(context, client.value, id ?? '');
+      case 'budgets':
+        return listBudgets(context, client.value);
       case 'approve':
         return decide(context, client.value, { id: id ?? '', decision: 'approved' });
       case 'reject':
@@ -114,9 +117,44 @@ async function show(context: Context, client: CliClient, wanted: string): Promis
   return EXIT_OK;
 }
 
+async function listBudgets(context: Context, client: CliClient): Promise<number> {
+  const answer = await client.get('/v1/rollouts', rolloutList);
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const { budgets, windows, plannedMs } = answer.value;
+  const { paint } = context;
+  await printListing(context, {
+    document: { plannedMs, budgets, windows },
+    items: budgets,
+    names: budgets.map(({ policy, budget }) => `${policy}/${budget}`),
+    columns: [{ title: 'POLICY' }, { title: 'BUDGET' }, { title: 'USED' }, { title: 'BY', min: 12 }],
+    rows: budgets.map((one) => {
+      const { policy, used, limit, holders, freesMs } = one;
+      const text = `${String(used)} of ${String(limit)}`;
+      const until = freesMs === null ? [] : [`free again ${timeText(freesMs)}`];
+      return [
+        { text: safe(policy) },
+        { text: safe(budgetLabel(one)) },
+        used < limit ? { text } : { text, paint: paint.bad },
+        { text: safe([...holders, ...until].join(', ')) },
+      ];
+    }),
+    empty: 'No budgets were reported since the collector started: does plimsoll rollout run?',
+  });
+  if (!isTable(context)) return EXIT_OK;
+  for (const { policy, isOpen, changesMs } of windows) {
+    const next = changesMs === null ? '' : `, ${isOpen ? 'closes' : 'opens'} ${timeText(changesMs)}`;
+    await context.stdout.write(`\nMaintenance window of ${safe(policy)}: ${isOpen ? 'open' : 'closed'}${next}\n`);
+  }
+  return EXIT_OK;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 function linesOf(one: Rollout): readonly string[] {
   const { id, policy, workload, action, state, changes, reasons, note, decision, steps } = one;
-  const at = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  const at = timeText;
   return [
     `${id}  ${workloadName(workload)}`,
     `action    ${action}`,

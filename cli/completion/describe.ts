@@ -95,7 +95,7 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
     case 'policyAction':
       return { kind: 'words', words: ['check', 'test', 'explain', 'list', 'exemptions', 'simulate', 'export'] };
     case 'rolloutAction':
-      return { kind: 'words', words: ['list', 'show', 'approve', 'reject', 'pause', 'resume'] };
+      return { kind: 'words', words: ['list', 'show', 'budgets', 'approve', 'reject', 'pause', 'resume'] };
     case 'imageAction':
       return { kind: 'words', words: ['scan'] };
     case 'sinkAction':

@@ -17,7 +17,7 @@ import type { ImageStore } from '../store/image-store.ts';
 import { completeEvidence, lacksScan, packagesOf } from './image-evidence.ts';
 import type { FleetEvidence } from './image-evidence.ts';
 import type { ImageScans } from './image-scans.ts';
-import { listKnownImages } from './known-images.ts';
+import { listKnownImages, tagsOf } from './known-images.ts';
 import type { KnownImage } from './known-images.ts';
 import type { FleetAnnotations } from '../image/suppression-review.ts';
 import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
@@ -69,6 +69,8 @@ export interface ImageJudgeOptions {
   readonly database: () => DatabaseState;
   /** An older database proves nothing. */
   readonly maxAgeMs: number;
+  /** How long a tag that was scanned is taken to name what it named then. */
+  readonly tagAgeMs: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -111,6 +113,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   let scannedImages = new Map<string, { readonly id: string; readonly digest: string }>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
+  let publishedTags = '';
   /** Posture of nodes that was published last, without times, and when. */
   let posture = { key: '', atMs: -Infinity };
   let problem = '';
@@ -190,13 +193,17 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     entries = next;
     const nodes = set.podPolicies.some((one) => one.nodes !== null) ? await options.nodePosture?.read() : undefined;
     const key = postureKey(nodes);
+    const tags = tagsOf(registries.tags(), scans.scanned(), clock.now() - options.tagAgeMs);
+    const tagsKey = JSON.stringify(tags.map(({ reference, digest }) => [reference, digest]));
+    isChanged ||= tagsKey !== publishedTags;
     isChanged ||= key !== posture.key || (nodes !== undefined && clock.monotonic() - posture.atMs >= POSTURE_MS);
     if (!isChanged) return;
     const judged = [...next.values()].flatMap((entry) => entry.judged);
     const { podPolicies, containerPolicies } = set;
     const sets = { policies: set.policies.map(({ policy }) => policy), podPolicies, containerPolicies };
-    await publisher.publish({ ...sets, images: judged, tags: registries.tags(), nodes });
+    await publisher.publish({ ...sets, images: judged, tags, nodes });
     published = set.revision;
+    publishedTags = tagsKey;
     posture = { key, atMs: clock.monotonic() };
   };
   const loop = async (): Promise<void> => {

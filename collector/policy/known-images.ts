@@ -1,7 +1,8 @@
 import { unreadable } from '../../posture/observed.ts';
 import type { Observed } from '../../posture/observed.ts';
 import type { ConfigurationEvidence } from '../../policy/evidence.ts';
-import { formatReference } from '../../policy/reference.ts';
+import { canonicalRegistry, formatReference } from '../../policy/reference.ts';
+import type { SnapshotTag } from '../../policy/snapshot.ts';
 import type { ImageScan, StoredClaim } from '../store/image-store.ts';
 import type { ScannedImage } from './image-scans.ts';
 import { indexSignatures } from './manifest-signatures.ts';
@@ -96,6 +97,24 @@ export function listKnownImages(sources: KnownImageSources): readonly KnownImage
       revision,
     };
   });
+}
+
+/**
+ * What tags name: those of running containers as their registry answered last, and those that were scanned since `sinceMs`.
+ * Of two answers about a tag the newer one counts.
+ */
+export function tagsOf(
+  running: readonly SnapshotTag[],
+  scanned: readonly ScannedImage[],
+  sinceMs: number,
+): readonly SnapshotTag[] {
+  const tags = new Map(running.map((one) => [one.reference, one]));
+  for (const { reference: given, digest, atMs } of scanned) {
+    if (given.digest !== undefined || atMs < sinceMs) continue;
+    const reference = formatReference({ ...given, registry: canonicalRegistry(given.registry) });
+    if (atMs > (tags.get(reference)?.checkedAt ?? 0)) tags.set(reference, { reference, digest, checkedAt: atMs });
+  }
+  return [...tags.values()];
 }
 
 /** The configuration is what the id of the image is made from: whoever has read it has read the same. */

@@ -135,6 +135,7 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     nodePosture: options.nodePosture,
     path: settings.vulndb,
     maxAgeMs: settings.vulndbMaxAge,
+    tagAgeMs: settings.registryCheckInterval,
   });
   onChange = judge.notify;
   const announcements = await openAnnouncements(join(settings.dataDir, ANNOUNCEMENTS_FILE));

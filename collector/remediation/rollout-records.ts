@@ -70,6 +70,7 @@ export async function openRolloutRecords(options: RolloutRecordsOptions): Promis
   /** Parts of a plan that is not complete yet. */
   let incoming: readonly Entry[] = [];
   let plannedMs: number | undefined;
+  let current: Pick<RolloutList, 'budgets' | 'windows'> = { budgets: [], windows: [] };
 
   /** The record moves to the end: the first is the one that was changed the longest ago. */
   const put = (change: (before: Kept | undefined) => Kept, id: string): Promise<void> =>
@@ -106,7 +107,7 @@ export async function openRolloutRecords(options: RolloutRecordsOptions): Promis
         .toReversed()
         .map((record) => present(undefined, record)),
     ].flatMap((one) => one ?? []);
-    return { isPaused: pauses.all().length > 0, plannedMs: plannedMs ?? null, rollouts: all };
+    return { isPaused: pauses.all().length > 0, plannedMs: plannedMs ?? null, rollouts: all, ...current };
   };
   return {
     list,
@@ -135,10 +136,11 @@ export async function openRolloutRecords(options: RolloutRecordsOptions): Promis
           return [{ id, policy, atMs: begun.atMs, failedMs: last?.state === 'failed' ? last.atMs : null }];
         }),
     }),
-    report: async ({ plan: next, part, steps }, by) => {
+    report: async ({ plan: next, part, steps, usage }, by) => {
       const release = await mutex.acquire();
       try {
         for (const step of steps) await recordStep(step, by);
+        if (usage !== null) current = usage;
         if (next === null) return;
         const isFirst = part === 'only' || part === 'first';
         incoming = [...(isFirst ? [] : incoming), ...next].slice(0, MAX_PLANNED);

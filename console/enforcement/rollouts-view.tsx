@@ -12,6 +12,7 @@ import { ToggleChip } from '../part/toggle-chip.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { rolloutHash, rolloutsHash } from '../route.ts';
 import { useServices } from '../services.ts';
+import { BudgetCards } from './budget-cards.tsx';
 import { PauseRollouts } from './pause-rollouts.tsx';
 import { groupRollouts, ROLLOUT_GROUP_LABELS, ROLLOUT_GROUPS, stateLabel } from './rollout-groups.ts';
 import type { RolloutGroup } from './rollout-groups.ts';
@@ -71,6 +72,7 @@ export function RolloutsView({ withNothing }: { readonly withNothing: boolean })
           {shown.map(({ group, rollouts }) => (
             <GroupCard key={group} group={group} rollouts={rollouts} />
           ))}
+          <BudgetCards budgets={value.budgets} windows={value.windows} />
         </>
       )}
     </>

@@ -35,3 +35,22 @@ export function isWindowOpen({ days, from, to }: MaintenanceWindow, now: number)
   if (sinceStart >= 0 && sinceStart < length) return begins(0);
   return sinceStart + DAY_MINUTES < length && begins(1);
 }
+
+/** Days that are looked at: a window that begins on one day of the week opens again within eight. */
+const LOOKED_AT_DAYS = 9;
+
+/** Whether the window is open, and when that changes next, in milliseconds since the epoch; null: it never does. */
+export function nextChange(
+  window: MaintenanceWindow,
+  now: number,
+): { readonly isOpen: boolean; readonly changesMs: number | null } {
+  const isOpen = isWindowOpen(window, now);
+  const dayMs = DAY_MINUTES * 60_000;
+  const today = Math.floor(now / dayMs) * dayMs;
+  // It opens and closes at these times of day only.
+  const moments = Array.from({ length: LOOKED_AT_DAYS }, (_, day) => today + day * dayMs).flatMap((day) =>
+    [window.from, window.to].toSorted((a, b) => a - b).map((minute) => day + minute * 60_000),
+  );
+  const next = moments.find((moment) => moment > now && isWindowOpen(window, moment) !== isOpen);
+  return { isOpen, changesMs: next ?? null };
+}

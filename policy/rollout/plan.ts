@@ -1,4 +1,6 @@
 import { parseReference, canonicalRegistry } from '../reference.ts';
+import { holdersOf } from './budget.ts';
+import type { BudgetHolder } from './budget.ts';
 import { firedBy } from './exposure.ts';
 import type { ImageExposure, TriggerReason } from './exposure.ts';
 import { isWindowOpen } from './maintenance-window.ts';
@@ -404,12 +406,7 @@ interface Budget {
 
 /** Counts what runs already, whoever began it. */
 function createBudget(workloads: readonly Workload[]): Budget {
-  const running: { readonly policy: string; readonly namespace: string; readonly isOffline: boolean }[] = [];
-  for (const { record, namespace } of workloads) {
-    if (record === undefined || record === 'damaged') continue;
-    if (record.phase === 'progressing' || record.phase === 'observing' || record.phase === 'offline')
-      running.push({ policy: record.policy, namespace, isOffline: record.phase === 'offline' });
-  }
+  const running: Pick<BudgetHolder, 'policy' | 'namespace' | 'isOffline'>[] = [...holdersOf(workloads)];
   return {
     take: ({ name, budget }, namespace, isOffline) => {
       const own = running.filter((one) => one.policy === name && one.isOffline === isOffline);

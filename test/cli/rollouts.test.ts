@@ -33,6 +33,29 @@ void t.test('list, show, approve, reject, pause', async (t) => {
       ],
       part: 'only',
       steps: [],
+      usage: {
+        budgets: [
+          {
+            policy: 'shop',
+            budget: 'atOnce',
+            namespace: '',
+            used: 1,
+            limit: 1,
+            holders: ['shop/Deployment/web'],
+            freesMs: null,
+          },
+          {
+            policy: 'evil',
+            budget: 'perHour',
+            namespace: '',
+            used: 1,
+            limit: 2,
+            holders: [],
+            freesMs: 1_795_900_000_000,
+          },
+        ],
+        windows: [{ policy: 'shop', isOpen: false, changesMs: 1_795_900_000_000 }],
+      },
     },
     'rollout',
   );
@@ -54,6 +77,12 @@ void t.test('list, show, approve, reject, pause', async (t) => {
   t.match(all.stdout, /shop\/Deployment\/web +none +none +shop +do not set off/);
   t.match(shown.stdout, /image +db: .*\n.*→ .*@sha256:b+\nbecause +db: known exploited/);
   t.match(JSON.parse(json.stdout), { isPaused: false, rollouts: [{ id: '3f2a9c81d07b4e55' }] });
+
+  const [budgets, budgetsJson] = await Promise.all([run('budgets'), run('budgets', '-o', 'json')]);
+  t.match(budgets.stdout, /shop +rollouts at a time +1 of 1 +shop\/Deployment\/web\n/);
+  t.match(budgets.stdout, /evil +responses within an hour +1 of 2 +free again 2026-11-\d\dT\S+Z\n/);
+  t.match(budgets.stdout, /\nMaintenance window of shop: closed, opens 2026-11-\d\dT\S+Z\n/);
+  t.match(JSON.parse(budgetsJson.stdout), { budgets: [{ used: 1, limit: 1 }, {}], windows: [{ isOpen: false }] });
 
   t.match(await run('approve', '3f2a9c81d07b4e55'), { code: 0, stdout: 'approved: roll of shop/Deployment/db\n' });
   t.strictSame(rollouts.state().decisions, [{ id: '3f2a9c81d07b4e55', decision: 'approved' }]);

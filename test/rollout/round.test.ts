@@ -72,8 +72,8 @@ async function startRounds(t: Test) {
       deniedIn: () => Promise.resolve({ ok: true, value: new Set<string>() }),
       containerFailures: () => Promise.resolve({ ok: true, value: failures }),
       state: () => Promise.resolve({ ok: true, value: records.state() }),
-      report: async ({ plan, steps }) => {
-        await records.report({ plan: plan === undefined ? null : [...plan], part: 'only', steps }, 'rollout');
+      report: async ({ plan, steps, usage = null }) => {
+        await records.report({ plan: plan === undefined ? null : [...plan], part: 'only', steps, usage }, 'rollout');
         return { ok: true, value: records.state() };
       },
     } as Partial<CollectorClient> as CollectorClient,
@@ -99,11 +99,12 @@ async function startRounds(t: Test) {
         .list()
         .rollouts.filter(({ workload }) => workload.name === name)
         .flatMap(({ steps }) => steps.map(({ state }) => state)),
+    budget: () => records.list().budgets.map(({ policy, used, limit }) => `${policy} ${String(used)}/${String(limit)}`),
   };
 }
 
 void t.test('a response that the API server could not take does not use the budget again', async (t) => {
-  const { respond, round, stepsOf } = await startRounds(t);
+  const { respond, round, stepsOf, budget } = await startRounds(t);
   respond('a', FAILING);
   respond('b', EVICTED);
   t.strictSame(await round(0), ['a']);
@@ -115,6 +116,7 @@ void t.test('a response that the API server could not take does not use the budg
   t.strictSame(await round(2), ['a']);
   t.strictSame(stepsOf('a'), ['started', 'failed', 'failed', 'done'], 'it was begun once');
   t.strictSame(await round(50), [], 'the budget of this hour');
+  t.strictSame(budget(), ['evict 1/1'], 'the collector knows that it is used up');
   t.strictSame(await round(10), ['b']);
   t.strictSame(stepsOf('b'), ['started', 'done']);
 });

@@ -132,13 +132,20 @@ export const listRollouts = jsonRoute({
   operation: 'listRollouts',
   summary: 'Rollouts, planned and completed',
   description:
-    'What `plimsoll rollout` reported last for each workload that a policy is for, and the steps of earlier rollouts.',
+    'What `plimsoll rollout` reported last for each workload that a policy is for, and the steps of earlier rollouts; how ' +
+    'much of the budgets of the policies is used, and when their maintenance windows open and close.',
   refuses: ['notFound'],
   answer: rolloutList,
   handle: (_input, { rollouts }) => {
     if (rollouts === undefined) return NO_POLICIES;
-    const { isPaused, plannedMs, rollouts: all } = rollouts.list();
-    return answer({ isPaused, plannedMs: plannedMs ?? undefined, rollouts: all.map(presentRollout) });
+    const { isPaused, plannedMs, rollouts: all, budgets, windows } = rollouts.list();
+    return answer({
+      isPaused,
+      plannedMs: plannedMs ?? undefined,
+      rollouts: all.map(presentRollout),
+      budgets: budgets.map(({ freesMs, ...one }) => Object.assign(one, { freesMs: freesMs ?? undefined })),
+      windows: windows.map(({ changesMs, ...one }) => Object.assign(one, { changesMs: changesMs ?? undefined })),
+    });
   },
 });
 

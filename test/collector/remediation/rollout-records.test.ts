@@ -21,10 +21,11 @@ const plan = (...entries: NonNullable<RolloutReport['plan']>): RolloutReport => 
   plan: entries,
   part: 'only',
   steps: [],
+  usage: null,
 });
 const step = (stepId: string, state: RolloutReport['steps'][number]['state'], note = ''): RolloutReport => {
   const { state: _state, ...entry } = planned;
-  return { plan: null, part: 'only', steps: [{ stepId, entry, state, note }] };
+  return { plan: null, part: 'only', steps: [{ stepId, entry, state, note }], usage: null };
 };
 
 void t.test('decisions, steps and events of rollouts', async (t) => {
@@ -54,9 +55,9 @@ void t.test('decisions, steps and events of rollouts', async (t) => {
     { id: 'r1', isPlanned: false, state: 'rolledBack', steps: [{ state: 'started' }, { state: 'rolledBack' }] },
   ]);
 
-  await records.report({ plan: [planned], part: 'first', steps: [] }, 'rollout');
+  await records.report({ plan: [planned], part: 'first', steps: [], usage: null }, 'rollout');
   t.equal(records.list().plannedMs, null, 'half a plan is none');
-  await records.report({ plan: [idle], part: 'last', steps: [] }, 'rollout');
+  await records.report({ plan: [idle], part: 'last', steps: [], usage: null }, 'rollout');
   t.strictSame(
     records.list().rollouts.map(({ id, isPlanned }) => [id, isPlanned]),
     [

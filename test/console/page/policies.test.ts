@@ -119,6 +119,20 @@ async function report(site: Site): Promise<void> {
       { stepId: 's1', entry: entry('dddd', 'db'), state: 'started', note: '' },
       { stepId: 's2', entry: entry('eeee', 'old'), state: 'rolledBack', note: 'it was not ready after 600 s' },
     ],
+    usage: {
+      budgets: [
+        {
+          policy: 'shop',
+          budget: 'atOnce',
+          namespace: '',
+          used: 1,
+          limit: 1,
+          holders: [`shop/Deployment/db${HOSTILE.bidi}`],
+        },
+        { policy: 'shop', budget: 'offline', namespace: '', used: 0, limit: 1, holders: [] },
+      ],
+      windows: [{ policy: 'shop', isOpen: false, changesMs: Date.now() + 3_600_000 }],
+    },
   });
 }
 
@@ -250,6 +264,9 @@ void t.test('what policies decide and do, in a real browser', { skip: noChromium
     t.match(await row('In progress', 'shop/Deployment/db'), /in progress/);
     t.match(await row('Planned', 'shop/Deployment/web'), /waits roll .* the budget of the policy is 1/);
     t.match(await row('History', 'shop/Deployment/old'), /rolled back/);
+    t.match(await row('Budgets', 'rollouts at a time'), /^shop rollouts at a time 1 of 1 shop\/Deployment\/db/);
+    t.match(await row('Budgets', 'workloads offline'), /0 of 1 – –$/);
+    t.match(await row('Maintenance windows', 'shop'), /^shop closed opens \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
     t.equal(await page.getByText('shop/Deployment/cache').count(), 0);
     await page.getByRole('button', { name: 'also workloads with nothing to do' }).click();
     t.match(await row('Nothing to do', 'shop/Deployment/cache'), /its images do not set off the trigger/);
