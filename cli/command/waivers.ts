@@ -18,7 +18,7 @@ const DEFAULT_WITHIN = '30d';
 
 export const waivers = defineCommand({
   name: 'waivers',
-  summary: 'list waivers and what they accept, or those that someone should decide about',
+  summary: 'list waivers and what they accept, or those to decide about',
   usage: ['waivers [list] [options]', 'waivers report [options]'],
   description: [
     'list asks the collector for the waivers of its setting waivers, of findings and of vulnerabilities: who accepts what, until when, and how many findings or images that is. Those that end first come first.',
