@@ -25,6 +25,7 @@ export const ISSUE_CODES = Object.freeze([
   'sinkRejected',
   'sinkDiscarded',
   'clusterUnreadable',
+  'policyReports',
   'denialsDropped',
   'nodeOffline',
   'nodeStale',

@@ -20,6 +20,8 @@ import type { AdmissionWatch } from './kubernetes/admission-watch.ts';
 import { listNodes } from './kubernetes/list-nodes.ts';
 import { watchMissingAgents } from './kubernetes/missing-agents.ts';
 import { publishAuthority } from './kubernetes/publish-authority.ts';
+import { publishReports } from './kubernetes/publish-reports.ts';
+import type { PublishedReports, ReportPublication } from './kubernetes/publish-reports.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { NO_REGISTRIES } from './policy/registry-facts.ts';
 import { keepTagFindings } from './policy/tag-findings.ts';
@@ -297,6 +299,20 @@ export function startPublication(
   const { signal } = stop;
   const published = publishAuthority({ ...source, configMap, clock, random: Math.random, log, signal });
   steps.push(closingStep('CA in Kubernetes', stop, published));
+}
+
+/** Publishes open findings as reports of Kubernetes where that is wanted. */
+export function startReports(
+  { settings, clock, log }: BackgroundOptions,
+  source: Pick<ReportPublication, 'api' | 'store' | 'eventBus'>,
+  steps: ClosingStep[],
+): PublishedReports | undefined {
+  const { kubernetesPolicyReports: group } = settings;
+  if (group === 'off') return undefined;
+  const stop = new AbortController();
+  const published = publishReports({ ...source, group, clock, random: Math.random, log, signal: stop.signal });
+  steps.push(closingStep('reports in Kubernetes', stop, published.over));
+  return published;
 }
 
 function closingStep(name: string, stop: AbortController, over: Promise<unknown>): ClosingStep {

@@ -26,6 +26,7 @@ import {
   startMatcher,
   startPolicies,
   startProbe,
+  startReports,
   startTagFindings,
   startPublication,
   startTlsKeeper,
@@ -370,7 +371,8 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   exemptNamespaces = () => watch?.exempt();
   if (kubernetes !== undefined) {
     const nodeIssues = startMissingAgents(options, { api: kubernetes, server, store }, steps);
-    clusterIssues = () => [...nodeIssues(), ...admissionIssues()];
+    const reports = startReports(options, { api: kubernetes, store: readStore, eventBus }, steps);
+    clusterIssues = () => [...nodeIssues(), ...admissionIssues(), ...(reports?.issues() ?? [])];
     startPublication(options, { api: kubernetes, authorities: () => tls.current().ca }, steps);
   }
   const port = Number(server.address.slice(server.address.lastIndexOf(':') + 1));

@@ -162,6 +162,13 @@ export const SETTINGS = Object.freeze({
       'ConfigMap, as `namespace/name`, in which the collector keeps the CA of the fleet under the key `ca.crt`, for `join-ca-file` of agents in pods. It must exist. `off`: none.',
     programs: COLLECTOR,
   },
+  'kubernetes-policy-reports': {
+    kind: word('off', 'wgpolicyk8s.io', 'openreports.io'),
+    default: 'off',
+    description:
+      'Open findings as objects of the cluster, with `kubernetes`: `PolicyReport` and `ClusterPolicyReport` of `wgpolicyk8s.io/v1alpha2`, or `Report` and `ClusterReport` of `openreports.io/v1alpha1`. [Policy reports](kubernetes.md#policy-reports)',
+    programs: COLLECTOR,
+  },
   'kubernetes-admission': {
     kind: word('auto', 'off'),
     default: 'auto',

@@ -37,6 +37,7 @@ export const sinks: InstallationDiagnostic = Object.freeze({
       ...(await examineHttp(installation)),
       ...(await examineNats(installation)),
       ...(await examineKafka(installation)),
+      examineReports(installation),
     ]);
   },
 });
@@ -136,6 +137,16 @@ async function examineKafka({ collector, clock, signal }: Installation): Promise
   }
   if (brokers.isTls) results.push(await examineClientFiles({ setting: 'sink-kafka', ca, cert, key }, clock));
   return results;
+}
+
+/** Reports of Kubernetes need access to its API server. */
+function examineReports({ collector }: Installation): DiagnosticResult {
+  return collector.kubernetesPolicyReports !== 'off' && collector.kubernetes === 'off'
+    ? problem(
+        'kubernetes-policy-reports is set, but kubernetes is off: no reports are written',
+        'set kubernetes as well',
+      )
+    : ok('');
 }
 
 async function examineServer(
