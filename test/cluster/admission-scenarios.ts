@@ -151,7 +151,7 @@ export async function admits(t: Test, enforcement: Enforcement, { images, tagged
   t.match((await apply(shopPod('good', images.good))).text, 'pod/good created');
   t.match((await apply(shopPod('tagged', tagged.reference))).text, 'pod/tagged created');
   const isRunning = (name: string) =>
-    waitFor(`pod ${name}`, 60_000, async () => {
+    waitFor(`pod ${name}`, 120_000, async () => {
       return (await kubectl('-n', SHOP, 'get', 'pod', name, '-o', 'jsonpath={.status.phase}')) === 'Running';
     });
   await Promise.all(['good', 'tagged'].map(isRunning));
