@@ -14,9 +14,9 @@ const MANUAL = 'https://man.openbsd.org/sshd_config';
 const HOUR_MS = 3_600_000;
 /** A host key this much older than the identity of the host was in the image. First boot itself takes minutes. */
 const IMAGE_AGE_MS = HOUR_MS;
-/** A session that lasts longer was forgotten. */
 /** Sessions of others than root in the evidence. */
 const MAX_SESSIONS = 20;
+/** A session that lasts longer was forgotten. */
 const MAX_SESSION_MS = 24 * HOUR_MS;
 
 /** A check of how the server is reached; `judge` gets what was seen. */
