@@ -1,6 +1,7 @@
 import { parseJson, readBounded } from './answer.ts';
 import { apiError } from './error.ts';
 import { safe } from './safe.ts';
+import { wait } from './wait.ts';
 import type * as s from '../posture/schema.ts';
 
 /**
@@ -50,7 +51,10 @@ export interface ApiClientOptions {
   readonly token: () => string | undefined;
   /** Called when the collector refuses the token. */
   readonly onRefused?: () => void;
-  /** Called before a GET is retried, once, after a lost connection; without it, requests are not retried. */
+  /**
+   * Called before a GET is retried, once, after a lost connection; without it, it is not retried then. A GET that the
+   * collector refuses because it is busy is retried once in any case, after the time that it names.
+   */
   readonly beforeRepeat?: (signal: AbortSignal) => Promise<void>;
   readonly texts: FailureTexts;
 }
@@ -72,6 +76,8 @@ export interface FailureTexts {
 /** How long an answer may take, and how large it may be: 10,000 findings with all their evidence stay far below. */
 const DEADLINE_MS = 20_000;
 const MAX_BYTES = 128 * 1024 * 1024;
+/** A collector that is busy for longer is not waited for. */
+const MAX_BUSY_MS = 5000;
 
 /** A client of the operator API. */
 export function createApiClient({ fetch, token, onRefused, beforeRepeat, texts }: ApiClientOptions): ApiClient {
@@ -101,9 +107,13 @@ export function createApiClient({ fetch, token, onRefused, beforeRepeat, texts }
     get: async (path, schema, signal) => {
       const bound = within(DEADLINE_MS, signal);
       const first = await ask(path, schema, { signal: bound });
-      if (first.ok || first.problem.kind !== 'unreachable' || bound.aborted || beforeRepeat === undefined) return first;
-      await beforeRepeat(bound);
-      return ask(path, schema, { signal: bound });
+      if (first.ok) return first;
+      const { kind, retryAfterMs } = first.problem;
+      const isBusy = kind === 'limited' && retryAfterMs > 0 && retryAfterMs <= MAX_BUSY_MS;
+      if (isBusy) await wait(retryAfterMs, bound);
+      else if (kind === 'unreachable' && !bound.aborted && beforeRepeat !== undefined) await beforeRepeat(bound);
+      else return first;
+      return bound.aborted ? first : ask(path, schema, { signal: bound });
     },
     post: (path, schema, { body, patienceMs = 0, signal }) =>
       ask(path, schema, {
