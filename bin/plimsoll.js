@@ -1,6 +1,18 @@
 #!/usr/bin/env node
 // Starts the program: with the Node.js that it needs, from the bundle if there is one, otherwise from source.
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,7 +22,7 @@ import { setFlagsFromString } from 'node:v8';
 const NEEDED = 24;
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const BUNDLE_CACHE = join(root, 'dist', 'cache');
-const USER_CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'plimsoll');
+const USER_CACHE = userCache();
 
 /**
  * Node.js waits at its exit for the threads that compile. One of them may wait for a garbage collection, which the main
@@ -92,9 +104,23 @@ async function start() {
 
 /** Compiled code is kept beside the program, or where that is read-only in the user's own cache; never in /tmp. */
 function keepCompiledCode(directory) {
-  const { enableCompileCache, constants } = module;
-  if (enableCompileCache(directory).status !== constants.compileCacheStatus.FAILED) return;
-  enableCompileCache(USER_CACHE);
+  const { enableCompileCache, constants: states } = module;
+  if (enableCompileCache(directory).status !== states.compileCacheStatus.FAILED) return;
+  if (USER_CACHE !== undefined) enableCompileCache(USER_CACHE);
+}
+
+/** The cache of this user: what it holds is run. None where HOME is that of another user, as after some calls of sudo. */
+function userCache() {
+  const home = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return (ownerOf(home) ?? ownerOf(dirname(home))) === process.geteuid?.() ? join(home, 'plimsoll') : undefined;
+}
+
+function ownerOf(path) {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -106,7 +132,7 @@ function loadScan(path) {
   const source = readFileSync(path, 'latin1');
   // V8 compares the length of the source text only.
   const name = `scan-${hash('sha256', source).slice(0, 32)}-${process.version}-${process.arch}.code`;
-  const kept = [BUNDLE_CACHE, USER_CACHE].map((directory) => join(directory, name));
+  const kept = [BUNDLE_CACHE, USER_CACHE].filter(Boolean).map((directory) => join(directory, name));
   const cachedData = kept.map(readOwn).find((bytes) => bytes !== undefined);
   const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const script = new vm.Script(source, { filename: path, cachedData, importModuleDynamically });
@@ -122,11 +148,16 @@ function loadScan(path) {
 
 /** The bytes of a file that only this user or root can write: they are run. */
 function readOwn(file) {
+  let descriptor;
   try {
-    const { uid, mode } = statSync(file);
-    return [0, process.geteuid?.()].includes(uid) && (mode & 0o022) === 0 ? readFileSync(file) : undefined;
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Of the file that is read, not of one that was exchanged for it.
+    const { uid, mode } = fstatSync(descriptor);
+    return [0, process.geteuid?.()].includes(uid) && (mode & 0o022) === 0 ? readFileSync(descriptor) : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -1,6 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
@@ -71,5 +82,21 @@ void t.test('code that another user can have written is not run', (t) => {
     place(0o644, 65534);
     t.match(run('--help').stdout, /judge this machine once/, 'it is of another user');
   }
+  t.end();
+});
+
+void t.test('the cache of another user is not used', { skip: process.getuid?.() !== 0 && 'needs root' }, (t) => {
+  rmSync(cache, { recursive: true });
+  // No cache beside the program.
+  writeFileSync(cache, '');
+  const home = join(directory, 'own');
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home);
+  chownSync(home, 65534, 65534);
+  t.equal(run('--check', 'kernel', '-o', 'json').status, 0);
+  t.strictSame(readdirSync(home), []);
+  chownSync(home, 0, 0);
+  t.equal(run('--check', 'kernel', '-o', 'json').status, 0);
+  t.ok(readdirSync(join(home, 'plimsoll')).includes(name), 'that of the own user is');
   t.end();
 });
