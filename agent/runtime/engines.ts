@@ -85,7 +85,7 @@ export async function findEngines(
     }
     const found = [
       ...candidatesOf(dockerd, docker),
-      ...candidatesOf(podman, further),
+      ...candidatesOf(podman, docker),
       ...candidatesOf([...ofPods], cri),
     ];
     const ofUsers = openOfUser === undefined ? [] : candidatesOf(await userEndpoints(host), { open: openOfUser });

@@ -40,5 +40,9 @@ void t.test('an agent and a collector hold no more at the end than in the middle
   t.ok(after.heapBytes - before.heapBytes < 2 * 1024 * 1024, 'nor are facts and findings');
   // A delta of two containers has some 40 KB: all that ever waited would be 5 MB.
   t.ok(after.spoolBytes < 512 * 1024, 'nor deltas that were acknowledged');
-  t.same(warnings, []);
+  // Engines of other test files end meanwhile.
+  t.same(
+    warnings.filter((line) => !/^container runtime lost .*watch-dockerd/.test(line)),
+    [],
+  );
 });

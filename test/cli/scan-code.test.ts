@@ -30,7 +30,7 @@ const source = readFileSync(join(directory, 'dist', 'scan.js'), 'latin1');
 const name = `scan-${hash('sha256', source).slice(0, 32)}-${process.version}-${process.arch}.code`;
 
 function run(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
-  const { PLIMSOLL_SOURCE: _source, DOCKER_HOST: _engine, ...env } = process.env;
+  const { PLIMSOLL_SOURCE: _source, DOCKER_HOST: _engine, NODE_COMPILE_CACHE: _cache, ...env } = process.env;
   const command = [join(directory, 'bin', 'plimsoll.js'), 'scan', ...args];
   const done = spawnSync(process.execPath, command, {
     encoding: 'utf8',

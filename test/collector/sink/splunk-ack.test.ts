@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
@@ -149,6 +150,8 @@ void t.test('answers that are wrong acknowledge nothing', async (t) => {
     if (outcome.outcome === 'ok')
       t.match(await sink.send(events(4, 6)), { outcome: 'retry', acknowledged: 0, reason: /has not increased/ });
   }
+  // The next question is due.
+  await sleep(10);
   give('{"text":"Success","code":0,"ackId":0}', '{"text":"ACK is disabled","code":14}', 400);
   t.match(await sink.send(batch), { outcome: 'retry', acknowledged: 0, reason: /HTTP 400 to the question/ });
   receiver.answer(fake.answer);
