@@ -133,11 +133,12 @@ async function listsContainers(t: Test, { ask, cluster }: Deployment): Promise<v
   const reported = JSON.stringify(answers);
   const pods = JSON.parse(await cluster.kubectl('get', 'pods', '--all-namespaces', '-o', 'json')) as {
     items: readonly {
-      metadata: { namespace: string; name: string };
+      metadata: { namespace: string; name: string; deletionTimestamp?: string };
       status: { containerStatuses?: readonly { containerID?: string }[] };
     }[];
   };
-  for (const { metadata, status } of pods.items)
+  // The containers of a pod that is being deleted may have ended.
+  for (const { metadata, status } of pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined))
     for (const { containerID = '' } of status.containerStatuses ?? []) {
       const row = [metadata.namespace, metadata.name, containerID.replace('containerd://', '')];
       t.ok(reported.includes(JSON.stringify(row)), row.slice(0, 2).join('/'));
