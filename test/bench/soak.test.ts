@@ -42,7 +42,7 @@ void t.test('an agent and a collector hold no more at the end than in the middle
   t.ok(after.spoolBytes < 512 * 1024, 'nor deltas that were acknowledged');
   // Engines of other test files end meanwhile.
   t.same(
-    warnings.filter((line) => !/^container runtime lost .*watch-dockerd/.test(line)),
+    warnings.filter((line) => !/^container runtime lost .*dockerd/.test(line)),
     [],
   );
 });
