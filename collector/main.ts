@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../service/clock.ts';
-import { apiUrl, isLoopback, usesApiTls } from '../service/config/api-url.ts';
+import { apiUrl } from '../service/config/api-url.ts';
 import { formatAddress } from '../service/config/kind.ts';
 import type { Address } from '../service/config/kind.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -14,9 +14,6 @@ import type { Catalog } from '../tailoring/catalog.ts';
 import type { ClosingStep } from '../service/shutdown.ts';
 import { startApi } from './api/api.ts';
 import type { ApiOptions } from './api/api.ts';
-import { openApiCertificate } from './api/api-certificate.ts';
-import { auditIssues, createAuditLog } from './audit/audit-log.ts';
-import { readAudit } from './audit/read-audit.ts';
 import {
   startAdmissionWatch,
   startAdmittedFindings,
@@ -33,16 +30,14 @@ import {
   startUpkeep,
   startWaivers,
 } from './background-work.ts';
-import { openRotatedFile } from '../service/rotated-file.ts';
 import { createActivityRecorder } from './event/activity-recorder.ts';
-import type { ActivityRecorder } from './event/activity-recorder.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ensureOperatorToken } from './operator-token.ts';
 import { openOperatorTokens } from './operator-tokens.ts';
 import { createAttestation } from './enrollment/kubernetes-attestation.ts';
 import type { AttestToken } from './enrollment/kubernetes-attestation.ts';
-import { openTokenVerifier } from './oidc/open.ts';
 import { openNodeAdmission } from './enrollment/open.ts';
+import { openApiParts, refusePlainHttp } from './operator-api.ts';
 import { accessFromKubeconfig, accessFromPod } from '../kubernetes/access.ts';
 import { createKubernetesApi } from '../kubernetes/api-client.ts';
 import type { KubernetesApi } from '../kubernetes/api-client.ts';
@@ -108,7 +103,6 @@ const CLOSE_DEADLINE_MS = 8_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
 const OPERATOR_TOKENS_FILE = 'operator-tokens.json';
-const AUDIT_FILE = 'audit.ndjson';
 const ENDED_WAIVERS_FILE = 'ended-waivers.json';
 
 /**
@@ -398,31 +392,6 @@ async function openCatalog(settings: Settings): Promise<Catalog> {
   );
 }
 
-/** Certificate, identity provider and audit log of the operator API, and what does not work of them. */
-async function openApiParts(
-  { settings, clock, log }: CollectorOptions,
-  activities: Pick<ActivityRecorder, 'noteCall'>,
-  steps: ClosingStep[],
-): Promise<Pick<ApiOptions, 'certificate' | 'oidc' | 'audit' | 'readAudit'> & { issues: () => readonly Issue[] }> {
-  const auditFiles = { path: join(settings.dataDir, AUDIT_FILE), keep: settings.auditKeep };
-  const file = openRotatedFile({ ...auditFiles, maxBytes: settings.auditMaxBytes });
-  const audit = createAuditLog({ file, clock, log, onCall: activities.noteCall });
-  const certificate = usesApiTls(settings)
-    ? await openApiCertificate({ ...apiKeyPaths(settings), clock, log })
-    : undefined;
-  steps.push({ name: 'certificate of the API', close: () => certificate?.close() });
-  const oidc = await openTokenVerifier(settings, { clock, log });
-  steps.push({ name: 'audit log', close: audit.close });
-  const parts = [certificate, oidc].filter((part) => part !== undefined);
-  return {
-    certificate,
-    oidc,
-    audit,
-    readAudit: (query) => readAudit(auditFiles, query),
-    issues: () => [...auditIssues(audit, auditFiles.path), ...parts.flatMap((part) => part.issues())],
-  };
-}
-
 function toText(
   { api, listen }: CollectorReady,
   { settings, consoleDirectory }: Pick<CollectorOptions, 'settings' | 'consoleDirectory'>,
@@ -433,20 +402,6 @@ function toText(
     api: formatAddress(api),
     console: hasConsole ? `${apiUrl(settings, api)}/` : '',
   };
-}
-
-function apiKeyPaths({ apiTlsCert, apiTlsKey, tlsCert, tlsKey }: Settings): { certPath: string; keyPath: string } {
-  return { certPath: apiTlsCert === 'own' ? tlsCert : apiTlsCert, keyPath: apiTlsKey === 'own' ? tlsKey : apiTlsKey };
-}
-
-/** Tokens must not cross a network in the clear. */
-function refusePlainHttp(settings: Settings): void {
-  if (usesApiTls(settings) || isLoopback(settings.api)) return;
-  throw new StartError(
-    'address',
-    `the operator API would use plain HTTP at ${formatAddress(settings.api)}, which others can reach`,
-    'start with --api-tls auto, or with --api 127.0.0.1:PORT behind a proxy or a tunnel',
-  );
 }
 
 const NO_SESSIONS: Sessions = Object.freeze({
