@@ -14,8 +14,8 @@ import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/run
 import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
 import { firstProcesses } from '../proc/process-table.ts';
+import { readText } from '../read-text.ts';
 import { runtimeUnseen } from '../runtime-reply.ts';
-import { isStillRunning } from '../unobserved/running-containers.ts';
 import { askAbout, inspectContainer, keptAnswer } from './container.ts';
 import type { RuntimeAnswer, Inspection } from './container.ts';
 import { createLimitReader } from './limits.ts';
@@ -111,14 +111,12 @@ async function inspectEngine(
   });
   const ids = new Set(entries.map(({ id }) => id));
   for (const id of ids) taken.add(id);
-  await keepRunning(access, known, ids, 'does not list it');
+  failedLooks.keepOnly('container', runtime.endpoint, ids);
   const containers: ContainerFact[] = [];
   const first = await firstProcesses(round);
-  for (const [index, answered] of inspections.entries()) {
+  for (const [index, inspection] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
-    const container = { ...namesOf(before.get(entry.id) ?? entry), id: entry.id };
-    const inspection = answered.outcome === 'gone' ? await goneOrRunning(access, container) : answered;
-    noteOutcome(access, container, inspection);
+    noteOutcome(access, { ...namesOf(before.get(entry.id) ?? entry), id: entry.id }, inspection);
     if (inspection.outcome !== 'found') continue;
     containers.push(inspection.container);
     if (inspection.firstProcess !== undefined) first.set(inspection.firstProcess.pid, inspection.firstProcess.parent);
@@ -186,8 +184,7 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   let mayBeOfRoot = false;
   /** An engine of root has no container of this id, which was not known before. */
   let isGone = false;
-  const runtimes = await runtimesFor(access, before);
-  for (const runtime of runtimes) {
+  for (const runtime of await runtimesFor(access, before)) {
     // A container that an engine of root may have is none that the engine of a user can claim.
     if (mayBeOfRoot && userOfEngine(runtime.endpoint) !== 0) break;
     const inspection = await inspectContainer(runtime, view, id, before);
@@ -205,12 +202,7 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   // An engine that nobody serves has started nothing that an event could be about: one of the others reported the id.
   if (isGone && !mayBeOfRoot) failure = undefined;
   if (failure === undefined) access.cache.delete(id);
-  if (failure === undefined) {
-    const { engine = access.runtime.endpoint } = before ?? {};
-    const runtime = runtimes.find(({ endpoint }) => endpoint === engine) ?? access.runtime;
-    failure = { runtime, inspection: await goneOrRunning({ ...access, runtime }, { ...namesOf(before), id }) };
-  }
-  const { runtime, inspection } = failure;
+  const { runtime, inspection } = failure ?? { runtime: access.runtime, inspection: { outcome: 'gone' } };
   noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
   return inspection;
 }
@@ -250,47 +242,20 @@ function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: Known
  * do as long as their first process does: an engine that ends can leave its containers running.
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
-  if (unlisted.state !== 'unreadable') return keepRunning(access, known, new Set(), 'is gone');
-  const reason = `${unlisted.source}: ${unlisted.reason}`;
-  for (const container of seenBefore(known).values())
-    if (container.engine === access.runtime.endpoint) noteFailure(access, container, reason);
-}
-
-/**
- * Keeps the containers of an engine that ran before and that it does not list, as long as their first process runs: an
- * engine that has just started again lists some of its containers late, and one that ended lists none.
- */
-async function keepRunning(
-  access: NodeAccess,
-  known: Partial<Facts>,
-  listed: ReadonlySet<string>,
-  why: 'is gone' | 'does not list it',
-): Promise<void> {
-  const { failedLooks, runtime } = access;
+  const { failedLooks, runtime, host } = access;
   const before = [...seenBefore(known).values()].filter(({ engine }) => engine === runtime.endpoint);
-  const failed = failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
-  const kept = new Set(listed);
-  for (const container of [...failed, ...before]) {
-    if (listed.has(container.id)) continue;
-    const inspection = await goneOrRunning(access, container, why);
-    if (inspection.outcome !== 'failed') continue;
-    kept.add(container.id);
-    noteFailure(access, container, inspection.reason);
+  if (unlisted.state === 'unreadable') {
+    const reason = `${unlisted.source}: ${unlisted.reason}`;
+    for (const container of before) noteFailure(access, container, reason);
+    return;
   }
-  failedLooks.keepOnly('container', runtime.endpoint, kept);
-}
-
-/** The engine does not know a container: it is gone, unless its first process still runs. */
-async function goneOrRunning(
-  { failedLooks, runtime, host }: NodeAccess,
-  { id, pid }: KnownContainer,
-  why: 'is gone' | 'does not list it' = 'does not list it',
-): Promise<Inspection> {
-  const failed = failedLooks.list().find((look) => look.kind === 'container' && look.id === id);
-  const first = pid || (failed?.pid ?? 0);
-  if (first === 0 || !(await isStillRunning(host, { id, pid: first }))) return { outcome: 'gone' };
-  const reason = `it runs, but its engine ${runtime.endpoint} ${why}`;
-  return { outcome: 'failed', reason, engineAbsent: why === 'is gone' };
+  const failed = failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
+  for (const { id, name, imageId, pid } of [...before, ...failed]) {
+    const cgroup = pid === 0 ? undefined : await readText(host, `/proc/${String(pid)}/cgroup`);
+    if (cgroup?.ok === true && cgroup.value.includes(id))
+      noteFailure(access, { id, name, imageId, pid }, `it runs, but its engine ${runtime.endpoint} is gone`);
+    else failedLooks.clear('container', id);
+  }
 }
 
 /** An engine that is there and does not list its containers: others of them may run than were seen before. */

@@ -295,34 +295,6 @@ t.test('an engine that is gone leaves a container running, or not', async (t) =>
   t.equal(access.failedLooks.list().length, 0);
 });
 
-t.test('an engine that has just started lists a running container late', async (t) => {
-  const host = treeHost(t, { ...NODE, ...containerProcess(100) });
-  const answers: Record<string, unknown> = {
-    '/containers/json': [{ Id: ID }],
-    [`/containers/${ID}/json`]: inspectAnswer(100),
-  };
-  const access = await accessTo(t, host, answers);
-  let known = factsOf({ containers: seen([], 'x') });
-  const look = async (): Promise<Facts['unobserved']> => {
-    known = { ...known, containers: await observe(access, known, 'containers') };
-    return observe(access, known, 'unobserved');
-  };
-  const runs = { state: 'seen', value: [{ id: ID, pid: 100, reason: /it runs, but its engine .* does not list it/ }] };
-  t.strictSame((await look()).state, 'seen');
-  answers['/containers/json'] = [];
-  delete answers[`/containers/${ID}/json`];
-  t.match(await look(), runs, 'the list is not complete yet');
-  t.match(await look(), runs);
-  t.match(await observeContainer(access, known, ID), { state: 'unreadable' }, 'an event does not end it');
-  t.match(await observe(access, known, 'unobserved'), runs);
-  answers['/containers/json'] = [{ Id: ID }];
-  t.match(await look(), runs, 'listed, and not known to the engine when asked about it');
-  host.replace({ '/proc/100/cgroup': '0::/user.slice\n', '/proc/100/cmdline': 'other\0' });
-  answers['/containers/json'] = [];
-  t.strictSame((await look()).state, 'seen');
-  t.strictSame(access.failedLooks.list(), [], 'the process is another one by now');
-});
-
 t.test('one that ends while it is inspected does not hide the others', async (t) => {
   const host = treeHost(t, { ...NODE, ...containerProcess(100) });
   const access = await accessTo(t, host, {
