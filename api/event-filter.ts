@@ -131,7 +131,7 @@ function findHiddenResolutions(
   });
 }
 
-/** An event of a finding of which nothing is known but the class and the stage. */
+/** An event of a finding: only its class and its stage are known. */
 function stageValue({ classUid, className }: LifeCycle, stage: Stage, type: CelType): unknown {
   const { activity, status, verdict } = stage;
   const known = {

@@ -14,7 +14,7 @@ export interface RedactionRule {
   readonly isOpen: boolean;
 }
 
-/** The part of a path that stands for all items of a list. No attribute has this name. */
+/** The segment of a path that selects every item of a list. No attribute has this name. */
 export const ITEMS = '[]';
 
 const ACTIONS = ['replace', 'hash', 'remove'] as const;

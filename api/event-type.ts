@@ -190,7 +190,7 @@ const EVENT = {
   unmapped: 'map<string, dyn>',
 } as const satisfies Readonly<Record<string, Attribute>>;
 
-/** The type of an event: an object with the attributes of every class. What no class of ours has is no field of it. */
+/** The type of an event: an object with the attributes of every class. An attribute that none of these classes has is not a field. */
 export function eventType(): CelType {
   return typeOf(EVENT, 'event');
 }

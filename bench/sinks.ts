@@ -48,7 +48,7 @@ if (values.help) {
   --runs N          of each, turn by turn; the median counts (3)
   --backlog N       instead: a receiver of syslog that was down while N events came catches up, beside 100 live
                     events a second to NDJSON
-  --templates FILE  output of \`plimsoll scan -o json\` of which findings are made; default: this machine
+  --templates FILE  output of \`plimsoll scan -o json\` to make findings from; default: a scan of this machine
   --profile DIR     CPU profiles of what is measured
   --output json     the figures for programs`);
   process.exit();

@@ -23,7 +23,7 @@ import { duration } from './duration.ts';
 import { POLICY_API_VERSION } from './image-policy.ts';
 import { judgeImage } from './image-verdict.ts';
 import type { SnapshotNodes } from './node-posture.ts';
-import { caseEvidence, caseTime, differencesBetween, evidenceOf, expectation } from './policy-case.ts';
+import { caseEvidence, caseTime, differencesBetween, emptyTest, evidenceOf, expectation } from './policy-case.ts';
 import { decidePod } from './pod/decide-pod.ts';
 import type { PodDecision } from './pod/decide-pod.ts';
 import { NODE_SEVERITIES } from './pod/node-condition.ts';
@@ -80,11 +80,9 @@ export type PodCase = PodTest['cases'][number];
 export function parsePodTest(value: unknown): Parsed<PodTest> {
   const parsed = podTest.parse(value);
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
-  const { cases, policies } = parsed.value;
-  // Without cases or policies nothing would be tested, and that would look like success.
-  if (cases.length === 0) return { ok: false, problem: 'cases: expected at least one' };
-  if (policies.length === 0) return { ok: false, problem: 'policies: expected at least one' };
-  const index = cases.findIndex(({ object, file }) => (object === null) === (file === null));
+  const problem = emptyTest(parsed.value);
+  if (problem !== undefined) return { ok: false, problem };
+  const index = parsed.value.cases.findIndex(({ object, file }) => (object === null) === (file === null));
   return index === -1 ? parsed : { ok: false, problem: `cases[${String(index)}]: expected either object or file` };
 }
 

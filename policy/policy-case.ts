@@ -135,10 +135,17 @@ export type PolicyCase = PolicyTest['cases'][number];
 export function parsePolicyTest(value: unknown): Parsed<PolicyTest> {
   const parsed = policyTest.parse(value);
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
-  // Without cases or policies nothing would be tested, and that would look like success.
-  if (parsed.value.cases.length === 0) return { ok: false, problem: 'cases: expected at least one' };
-  if (parsed.value.policies.length === 0) return { ok: false, problem: 'policies: expected at least one' };
-  return parsed;
+  const problem = emptyTest(parsed.value);
+  return problem === undefined ? parsed : { ok: false, problem };
+}
+
+/** What a test lacks. Without cases or policies nothing would be tested, and that would look like success. */
+export function emptyTest(test: {
+  readonly cases: readonly unknown[];
+  readonly policies: readonly string[];
+}): string | undefined {
+  if (test.cases.length === 0) return 'cases: expected at least one';
+  return test.policies.length === 0 ? 'policies: expected at least one' : undefined;
 }
 
 /** The subject of a case. */

@@ -211,7 +211,7 @@ async function listReports({ api, group }: ReportPublication, known: Map<string,
   for (const [key, each] of listed) known.set(key, each);
 }
 
-/** The reports that a node must have: none where it is gone, or is no node of the cluster. Rejects with StoreError. */
+/** The reports for a node; none if it was removed or does not belong to the cluster. Rejects with StoreError. */
 async function readReports(
   { store, group }: ReportPublication,
   nodeId: string,

@@ -8,7 +8,7 @@ export interface AwsCredentials {
   readonly sessionToken?: string | undefined;
 }
 
-/** A request that is to be signed. Its URL has no query, and its path only characters that need no encoding. */
+/** A request to sign. Its URL has no query string, and no character of its path needs percent-encoding. */
 export interface UnsignedRequest {
   readonly method: string;
   readonly url: string;

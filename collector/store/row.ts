@@ -135,7 +135,7 @@ export function detailParts(detail: string): readonly string[] {
 }
 
 /**
- * The finding that a row holds. Throws StoreError `damaged` on a row that nobody wrote. Sinks and event streams get each
+ * The finding that a row holds. Throws StoreError `damaged` on an invalid row. Sinks and event streams get each
  * event through this: what follows a spread in a literal costs V8 half a microsecond.
  */
 export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding {
@@ -168,7 +168,7 @@ export function toStoredFinding(row: ContentRow, node: NodeName): StoredFinding 
   return reason === undefined ? finding : { ...finding, reason };
 }
 
-/** The waiver in a row. Throws StoreError `damaged` on a text that nobody wrote. */
+/** The waiver in a row. Throws StoreError `damaged` on an invalid text. */
 export function toWaiver(text: string): FindingWaiver {
   try {
     const { name, owner, reason, expires } = JSON.parse(text) as FindingWaiver;
@@ -180,7 +180,7 @@ export function toWaiver(text: string): FindingWaiver {
   throw new StoreError('damaged', 'a row of the store does not hold what was written to it');
 }
 
-/** The subject of a row. Throws StoreError `damaged` on a kind that nobody wrote. */
+/** The subject of a row. Throws StoreError `damaged` on an unknown kind. */
 export function toSubject({ subject, name }: Pick<ContentRow, 'subject' | 'name'>): Subject {
   const kind = SUBJECT_KINDS.find((known) => subject.startsWith(`${known}/`));
   if (kind === undefined) throw new StoreError('damaged', 'a row of the store has an unknown kind of subject');
@@ -206,7 +206,7 @@ const ACTION_OF: ReadonlyMap<number, Action> = new Map<number, Action>([
   ),
 ]);
 
-/** The action of a stored number, and why. Throws StoreError `damaged` on one that nobody wrote. */
+/** The action of a stored number, and why. Throws StoreError `damaged` on an unknown number. */
 export function toAction(stored: number): Action {
   const known = ACTION_OF.get(stored);
   if (known === undefined) throw new StoreError('damaged', 'a row of the store has an unknown action');
