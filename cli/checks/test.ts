@@ -14,7 +14,7 @@ import type { FileProblem } from '../../image/policy/yaml-files.ts';
 import type { SourceDocument } from '../../tailoring/read-documents.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
-import { markup } from '../output/xml.ts';
+import { junitXml } from '../output/junit.ts';
 import { printListing } from '../output/listing.ts';
 import { printError } from '../print-error.ts';
 import { isSubject } from '../scan/select.ts';
@@ -211,28 +211,17 @@ async function printResults(context: Context, results: readonly CaseResult[]): P
   });
 }
 
-/** JUnit XML: a suite for each check, a case for each case and subject. */
+/** A suite for each check, a case for each case and subject. */
 function junitDocument(results: readonly CaseResult[]): string {
-  const suites = [...Map.groupBy(results, ({ check }) => check)].map(([check, members]) => {
-    const cases = members.map((result) => {
+  const suites = [...Map.groupBy(results, ({ check }) => check)].map(([check, members]) => ({
+    name: check,
+    cases: members.map((result) => {
       const { name, subject, verdict, expected, reason } = result;
-      const title = markup([name, subject].filter((part) => part !== '').join(': ') || check);
-      const message = markup(`expected ${expected ?? ''}, got ${verdict}`);
-      const body = isExpected(result) ? '' : `<failure message="${message}" type="verdict">${markup(reason)}</failure>`;
-      return `<testcase classname="${markup(check)}" name="${title}" time="0">${body}</testcase>`;
-    });
-    return [`<testsuite name="${markup(check)}" ${counts(members)} time="0">`, ...cases, '</testsuite>'].join('\n');
-  });
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="plimsoll checks test" ${counts(results)}>`,
-    ...suites,
-    '</testsuites>',
-    '',
-  ].join('\n');
-}
-
-function counts(results: readonly CaseResult[]): string {
-  const failed = results.filter((result) => !isExpected(result)).length;
-  return `tests="${String(results.length)}" failures="${String(failed)}" errors="0" skipped="0"`;
+      const title = [name, subject].filter((part) => part !== '').join(': ') || check;
+      const message = `expected ${expected ?? ''}, got ${verdict}`;
+      const problem = { tag: 'failure', message, type: 'verdict', details: reason } as const;
+      return { className: check, name: title, ...(!isExpected(result) && { problem }) };
+    }),
+  }));
+  return junitXml('plimsoll checks test', suites);
 }

@@ -12,7 +12,7 @@ import type { Parsed } from '../../posture/schema.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
-import { markup } from '../output/xml.ts';
+import { junitXml } from '../output/junit.ts';
 import { printError } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
 import { readObjects } from './read-objects.ts';
@@ -156,28 +156,19 @@ async function printResults(context: Context, results: readonly CaseResult[]): P
   });
 }
 
-/** JUnit XML: a suite for each file. */
+/** A suite for each file. */
 function junitDocument(results: readonly CaseResult[]): string {
-  const suites = [...Map.groupBy(results, ({ file }) => file)].map(([file, members]) => {
-    const cases = members.map(({ name, differences }) => {
-      const [first = '', ...others] = differences;
-      const failure = `<failure message="${markup(first)}" type="decision">${markup(others.join('\n'))}</failure>`;
-      const body = differences.length === 0 ? '' : failure;
-      return `<testcase classname="${markup(file)}" name="${markup(name)}" time="0">${body}</testcase>`;
-    });
-    return [`<testsuite name="${markup(file)}" ${countsOf(members)} time="0">`, ...cases, '</testsuite>'].join('\n');
-  });
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="plimsoll policy test" ${countsOf(results)}>`,
-    ...suites,
-    '</testsuites>',
-    '',
-  ].join('\n');
-}
-
-function countsOf(results: readonly CaseResult[]): string {
-  return `tests="${String(results.length)}" failures="${String(countFailed(results))}" errors="0" skipped="0"`;
+  const suites = [...Map.groupBy(results, ({ file }) => file)].map(([file, members]) => ({
+    name: file,
+    cases: members.map(({ name, differences: [message, ...others] }) => ({
+      className: file,
+      name,
+      ...(message !== undefined && {
+        problem: { tag: 'failure', message, type: 'decision', details: others.join('\n') } as const,
+      }),
+    })),
+  }));
+  return junitXml('plimsoll policy test', suites);
 }
 
 function countFailed(results: readonly CaseResult[]): number {
