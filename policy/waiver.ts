@@ -137,15 +137,24 @@ export function applyWaivers(
   const open = findings.filter(({ verdict }) => verdict === 'fail' || verdict === 'manual');
   const uses = waivers.map((waiver): WaiverUse => {
     const accepted = open.filter((finding) => isMatched(waiver, finding, scope));
-    const count = accepted.length;
-    if (scope.nowMs >= waiver.expiresMs) return { waiver, state: 'expired', findings: count };
-    if (scope.nowMs < waiver.fromMs) return { waiver, state: 'pending', findings: count };
-    for (const { id } of accepted) if (!waived.has(id)) waived.set(id, waiver);
-    if (count === 0) return { waiver, state: 'unused', findings: 0 };
-    const isBroad = open.length >= MANY && count * 2 > open.length;
-    return { waiver, state: isBroad ? 'broad' : 'used', findings: count };
+    if (isInForce(waiver, scope.nowMs)) for (const { id } of accepted) if (!waived.has(id)) waived.set(id, waiver);
+    return waiverUse(waiver, { findings: accepted.length, open: open.length, nowMs: scope.nowMs });
   });
   return { waived, uses };
+}
+
+/** What a waiver does at a time: it accepts `findings`, of `open` findings that fail or need a person. */
+export function waiverUse(
+  waiver: Waiver,
+  { findings, open, nowMs }: { readonly findings: number; readonly open: number; readonly nowMs: number },
+): WaiverUse {
+  const stateOf = (): WaiverState => {
+    if (nowMs >= waiver.expiresMs) return 'expired';
+    if (nowMs < waiver.fromMs) return 'pending';
+    if (findings === 0) return 'unused';
+    return open >= MANY && findings * 2 > open ? 'broad' : 'used';
+  };
+  return { waiver, state: stateOf(), findings };
 }
 
 /** Does the waiver apply at this time? */

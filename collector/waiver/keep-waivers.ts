@@ -1,4 +1,5 @@
-import type { Waiver, WaiverUse } from '../../policy/waiver.ts';
+import { waiverUse } from '../../policy/waiver.ts';
+import type { WaiverUse } from '../../policy/waiver.ts';
 import * as s from '../../posture/schema.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
@@ -42,8 +43,6 @@ export interface KeptWaivers {
 const INTERVAL_MS = 45_000;
 /** Findings that are decided about in one transaction: some milliseconds. */
 const PAGE = 200;
-/** As in `applyWaivers`: failures from this number on are many. */
-const MANY = 10;
 /** Waivers that an issue names. */
 const MAX_NAMED = 10;
 
@@ -147,13 +146,14 @@ function usesOf(
     nowMs,
   }: { readonly accepted: ReadonlyMap<string, number>; readonly open: number; readonly nowMs: number },
 ): readonly WaiverUse[] {
-  return (set.loaded()?.waivers ?? []).map((waiver: Waiver): WaiverUse => {
-    const findings = accepted.get(waiver.name) ?? 0;
-    if (nowMs >= waiver.expiresMs || set.hasEnded(waiver)) return { waiver, state: 'expired', findings };
-    if (nowMs < waiver.fromMs) return { waiver, state: 'pending', findings };
-    if (findings === 0) return { waiver, state: 'unused', findings };
-    return { waiver, state: open >= MANY && findings * 2 > open ? 'broad' : 'used', findings };
-  });
+  return (set.loaded()?.waivers ?? []).map((waiver) =>
+    waiverUse(waiver, {
+      findings: accepted.get(waiver.name) ?? 0,
+      open,
+      // One that has ended stays so, whatever the clock says.
+      nowMs: set.hasEnded(waiver) ? Infinity : nowMs,
+    }),
+  );
 }
 
 const ISSUES = {

@@ -4,6 +4,7 @@ import { waiverEnd } from '../../../policy/waiver.ts';
 import type { Waiver } from '../../../policy/waiver.ts';
 import type { VulnerabilityWaiverUse } from '../../image/suppression-rules.ts';
 import type { ListedFindingWaiver } from '../../waiver/keep-waivers.ts';
+import { compareText } from '../../../vulnerability/version/digits.ts';
 import { answer, jsonRoute } from '../route.ts';
 import type { Sent } from '../route.ts';
 
@@ -24,7 +25,7 @@ export const listWaivers = jsonRoute({
   handle: (_input, { waiverUses }) => {
     const { findings, vulnerabilities } = waiverUses();
     const all = [...findings.map(presentFindingWaiver), ...vulnerabilities.map(presentVulnerabilityWaiver)].toSorted(
-      (one, other) => compare(one.expires, other.expires) || compare(one.name, other.name),
+      (one, other) => compareText(one.expires, other.expires) || compareText(one.name, other.name),
     );
     return answer({ waivers: all.slice(0, MAX_WAIVERS), omitted: Math.max(0, all.length - MAX_WAIVERS) });
   },
@@ -77,8 +78,4 @@ function presentVulnerabilityWaiver({ waiver, state, images }: VulnerabilityWaiv
 
 function firstDay({ fromMs }: Waiver): string | undefined {
   return fromMs === 0 ? undefined : new Date(fromMs).toISOString().slice(0, 10);
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
