@@ -4,6 +4,7 @@ import type { Inventory } from '../../vulnerability/package.ts';
 import type { UnjudgedPackage, VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import type { Context } from '../context.ts';
 import type { VulnerabilityItem } from '../images/vulnerability-table.ts';
+import { compareText } from '../../vulnerability/version/digits.ts';
 
 /** The vulnerabilities of one image, by risk, the highest first. */
 export interface ImageVulnerabilities {
@@ -61,10 +62,6 @@ function itemsOf(matches: readonly VulnerabilityMatch[]): readonly Vulnerability
     });
   }
   return [...items.values()].sort(
-    (one, other) => other.risk - one.risk || compare(one.id, other.id) || compare(one.package, other.package),
+    (one, other) => other.risk - one.risk || compareText(one.id, other.id) || compareText(one.package, other.package),
   );
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
