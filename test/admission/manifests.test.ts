@@ -5,10 +5,10 @@ import { parseAllDocuments } from 'yaml';
 import { loadPolicies } from '../../image/policy/load-policies.ts';
 import { decide } from '../../policy/decide.ts';
 import { decidePod } from '../../policy/pod/decide-pod.ts';
-import { loadSettings } from '../../service/config/load.ts';
 import { temporaryDirectory } from '../cli/process.ts';
 import { podPolicy } from '../fixture/admission-requests.ts';
 import { evidence, NOW, policy } from '../fixture/image-evidence.ts';
+import { settingsWith } from '../fixture/settings.ts';
 
 const DIRECTORY = join(import.meta.dirname, '../../manifests/admission');
 
@@ -44,22 +44,14 @@ const flags = Object.fromEntries(args.slice(1).map((arg) => arg.replace(/^--/, '
 
 void t.test('the arguments are settings, and leave out the namespaces that the webhooks leave out', async (t) => {
   t.equal(args[0], 'admission');
-  const loaded = await loadSettings({
-    programs: ['admission'],
-    flags,
-    environment: {},
-    readFile: () => Promise.resolve(undefined),
-    uid: 0,
-    home: '/root',
-  });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const exempt = [...loaded.settings.admissionExemptNamespaces].toSorted();
+  const settings = await settingsWith('admission', flags);
+  const exempt = [...settings.admissionExemptNamespaces].toSorted();
   for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
     const { webhooks, metadata } = ofKind(kind) as unknown as {
       webhooks: readonly Webhook[];
       metadata: { name: string };
     };
-    t.equal(metadata.name, loaded.settings.admissionConfiguration);
+    t.equal(metadata.name, settings.admissionConfiguration);
     for (const webhook of webhooks) {
       const [selector] = webhook.namespaceSelector.matchExpressions;
       t.equal(selector?.key, 'kubernetes.io/metadata.name', 'not a label that users set');
@@ -73,7 +65,7 @@ void t.test('the arguments are settings, and leave out the namespaces that the w
     failurePolicy: 'Fail',
     rules: [{ resources: ['pods', 'pods/ephemeralcontainers'], operations: ['CREATE', 'UPDATE'] }],
   });
-  t.equal(loaded.settings.admissionTlsNames[0], 'plimsoll-admission.plimsoll.svc');
+  t.equal(settings.admissionTlsNames[0], 'plimsoll-admission.plimsoll.svc');
 });
 
 void t.test('the pod of the webhook meets the level restricted', (t) => {
