@@ -222,7 +222,8 @@ async function readReports(
   let cursor: string | undefined;
   do {
     const verdicts = ['fail', 'unknown', 'manual'] as const;
-    const filter = { nodes: [nodeId], verdicts, limit: FINDINGS_PAGE, ...(cursor !== undefined && { cursor }) };
+    const more = cursor === undefined ? {} : { cursor };
+    const filter = { nodes: [nodeId], verdicts, waived: false, limit: FINDINGS_PAGE, ...more };
     const read = await store.findings(filter);
     findings.push(...read.findings);
     cursor = read.cursor;

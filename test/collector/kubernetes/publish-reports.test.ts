@@ -8,6 +8,8 @@ import { toReports } from '../../../collector/kubernetes/report-objects.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { StoreError } from '../../../collector/store/error.ts';
+import { NO_WAIVERS } from '../../../collector/store/waived-findings.ts';
+import type { FindingWaivers } from '../../../collector/store/waived-findings.ts';
 import { createKubernetesApi } from '../../../kubernetes/api-client.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
@@ -123,9 +125,13 @@ const container = (id: string, over: object = {}) => ({
 });
 const ROW = nodeRow({ id: NODE, name: 'worker-1', containers: [container('c1', POD), container('c2')] });
 
-async function open(t: Test, group: 'wgpolicyk8s.io' | 'openreports.io' = 'wgpolicyk8s.io') {
+async function open(
+  t: Test,
+  group: 'wgpolicyk8s.io' | 'openreports.io' = 'wgpolicyk8s.io',
+  waivers: FindingWaivers = NO_WAIVERS,
+) {
   const cluster = await startCluster(t);
-  const store = await openSqliteStore({ path: join(t.testdir({}), 'store.sqlite') });
+  const store = await openSqliteStore({ path: join(t.testdir({}), 'store.sqlite'), waivers });
   t.teardown(() => store.close());
   await store.putNodes([ROW]);
   const clock = createFakeClock();
@@ -212,6 +218,23 @@ await t.test(
     t.equal(writes.length, before, 'what is equal is not written');
   },
 );
+
+await t.test('a waived finding is in no report; it is back when its waiver ends', async (t) => {
+  let isWaived = true;
+  const waiver = { name: 'legacy', owner: 'shop team', reason: 'replaced soon', expires: '2027-01-31' };
+  const { objects, start, report, until, results } = await open(t, 'wgpolicyk8s.io', {
+    checks: () => new Set(['container.privileged']),
+    accept: ({ check }) => (isWaived && check === 'container.privileged' ? waiver : undefined),
+  });
+  await report(onNode, inPod);
+  start();
+  await until(() => objects.size === 1);
+  t.strictSame(results(CLUSTER_REPORT), ['kernel.lockdown fail']);
+  isWaived = false;
+  await report(onNode, { ...inPod, severity: 'critical' });
+  await until(() => objects.size === 2);
+  t.strictSame(results(POD_REPORT), ['container.privileged fail']);
+});
 
 await t.test(
   'what others change is put right, what is theirs is left alone, and nothing of theirs holds up the rest',
