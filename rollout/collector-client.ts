@@ -57,7 +57,9 @@ const SEARCH_MS = 60_000;
 /** Containers of a workload whose findings are read. */
 const MAX_CONTAINERS = 50;
 const MAX_FAILURES = 50_000;
-const FAILED = 'verdict=fail&severity=critical&severity=high&kind=container&limit=1000';
+/** Failed checks of containers that no waiver accepts. */
+const FAILED = 'verdict=fail&state=open&kind=container&limit=1000';
+const SEVERE = 'severity=critical&severity=high';
 
 /** A client of the operator API that the settings name. Token and authority are read for each request. */
 export function createCollectorClient(
@@ -126,7 +128,7 @@ export function createCollectorClient(
       const failures = new Set<string>();
       const containers = pods.flatMap(({ nodeUid, containers: own }) => own.map(({ id }) => ({ nodeUid, id })));
       for (const { nodeUid, id } of containers.filter((one) => one.id !== '').slice(0, MAX_CONTAINERS)) {
-        const query = `node=${encodeURIComponent(nodeUid)}&subject=${encodeURIComponent(id)}&${FAILED}`;
+        const query = `node=${encodeURIComponent(nodeUid)}&subject=${encodeURIComponent(id)}&${FAILED}&${SEVERE}`;
         const answer = await api.get(`/v1/findings?${query}`, findingPage);
         // A node without an agent has no findings.
         if (!answer.ok && answer.problem.kind === 'notFound') continue;
@@ -141,7 +143,7 @@ export function createCollectorClient(
       let cursor: string | null = '';
       while (cursor !== null && failures.length < MAX_FAILURES) {
         const more: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-        const path = `/v1/findings?verdict=fail&kind=container&limit=1000&${wanted}${more}`;
+        const path = `/v1/findings?${FAILED}&${wanted}${more}`;
         const answer: Result<Infer<typeof findingPage>> = await api.get(path, findingPage);
         if (!answer.ok) return { ok: false, reason: answer.problem.message };
         for (const { check, severity, nodeId, subject } of answer.value.findings)

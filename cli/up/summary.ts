@@ -29,7 +29,11 @@ interface NodeSummary {
 export async function readSummary(client: ApiClient, nodeId: string): Promise<Result<NodeSummary>> {
   const node = await client.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, fleetNode);
   if (!node.ok) return node;
-  const page = await readFindings(client, { ...ANY_FINDING, nodes: [nodeId], verdicts: ['fail'] }, READ_FINDINGS);
+  const page = await readFindings(
+    client,
+    { ...ANY_FINDING, nodes: [nodeId], verdicts: ['fail'], state: 'open' },
+    READ_FINDINGS,
+  );
   if (!page.ok) return page;
   const kernel = await readKernel(client, nodeId);
   const scanned = describeFleetNode(node.value, kernel);

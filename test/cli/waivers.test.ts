@@ -5,6 +5,9 @@ import t from 'tap';
 import { openSqliteStore } from '../../collector/store/sqlite.ts';
 import { collector, directoryOf } from '../collector/run-collector.ts';
 import { commit, finding, nodeRow } from '../collector/store/fleet.ts';
+import { createCollectorClient } from '../../rollout/collector-client.ts';
+import type { WorkloadPod } from '../../policy/rollout/workload.ts';
+import { settingsWith } from '../fixture/settings.ts';
 import { plimsoll } from './process.ts';
 
 const day = (offset: number): string => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
@@ -55,6 +58,20 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
     subject: { name: subject },
     ...(waivedBy !== undefined && { waiver: waivedBy }),
   });
+  // What responses act on, and what rolls a workload back.
+  const tokenFile = join(directory, 'operator-token');
+  const settings = { ...(await settingsWith('collector', { 'data-dir': directory })), api, tokenFile };
+  const rollouts = createCollectorClient(settings, new AbortController().signal);
+  const failures = await rollouts.containerFailures(['critical', 'high']);
+  t.match(failures, { ok: true, value: [{ check: 'container.privileged', containerId: 'shop' }] });
+  t.equal(failures.ok && failures.value.length, 1, 'none that a waiver accepts');
+  const pod = (id: string): WorkloadPod => ({
+    name: 'app',
+    nodeUid: nodeRow().id,
+    containers: [{ name: 'app', id, digest: '' }],
+  });
+  t.strictSame(await rollouts.failuresOf([pod('report')]), { ok: true, value: [] });
+  t.strictSame(await rollouts.failuresOf([pod('shop')]), { ok: true, value: ['container.privileged'] });
   t.match(await ask('/v1/findings?state=waived'), {
     findings: [named('name-of-report', accepted), named('name-of-report', accepted)],
   });
