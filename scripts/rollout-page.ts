@@ -68,7 +68,7 @@ Approving needs the role \`operator\` and, for a token that is restricted to sco
 
 The image is replaced by its digest in one request that also writes the annotation \`plimsoll.dev/rollout\` of the workload: which images, since when, how long it may take. A process that starts again goes on from there, and an image that was replaced is not replaced again. A workload that somebody has changed since it was planned is not touched.
 
-The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. While the collector is down nothing new begins; a rollout that runs is still rolled back if it does not become ready. Its observation does not end without the collector: it waits for it, one hour longer than \`observe\` at most, and then ends as \`notObserved\`, not as \`done\`. A step that cannot be reported then is missing from the record.
+The rollout is watched until the workload is ready, and then for the time of \`observe\`. It is rolled back if it is not ready within \`readinessTimeout\`, if its containers have failed checks of severity high or critical that they did not have before (waived ones do not count, and a node without an agent reports none), or if the new image sets off the trigger. What was rolled back is not tried again; remove the annotation to try again. While the collector is down nothing new begins; a rollout that runs is still rolled back if it does not become ready. Its observation does not end without the collector: it waits for it, one hour longer than \`observe\` at most, and then ends as \`notObserved\`, not as \`done\`. A step that cannot be reported then is missing from the record.
 
 - \`budget\` counts what runs, also of earlier rounds and other processes. \`plimsoll rollouts budgets\` and the console show how much of each budget is used, by what, and when maintenance windows open and close.
 - The update strategy is that of the workload. One that could take more pods down than its PodDisruptionBudget allows waits; \`maxUnavailable: 0\` never does.
@@ -90,7 +90,7 @@ The rollout is watched until the workload is ready, and then for the time of \`o
 
 ## Responses to findings
 
-A document of \`kind: ResponsePolicy\` in the same files says what is done about a failed check of a running container:
+A document of \`kind: ResponsePolicy\` in the same files says what is done about a failed check of a running container that no [waiver](tailoring.md#waivers) accepts:
 
 \`\`\`yaml
 apiVersion: plimsoll.dev/v1

@@ -7,7 +7,7 @@ import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import type { Schema } from '../../posture/schema.ts';
 import { connect } from '../api/connect.ts';
 import type { Context } from '../context.ts';
-import { printError, printFailure } from '../print-error.ts';
+import { printError } from '../print-error.ts';
 
 /** What `policy explain` decides by, and where it comes from. */
 export interface ExplainedBy {
@@ -67,13 +67,9 @@ async function fromSnapshot(context: Context, directory: string): Promise<Explai
 
 async function fromCollector(context: Context): Promise<ExplainedBy | undefined> {
   const client = await connect(context.settings, new AbortController().signal);
-  const hint = 'or name policy files: --policy FILE';
-  if (!client.ok) {
-    await printError(context, client.problem.message, client.problem.hint, hint);
-    return undefined;
-  }
-  const answer = await client.value.get('/v1/policies/snapshot', snapshotSchema);
+  const answer = client.ok ? await client.value.get('/v1/policies/snapshot', snapshotSchema) : client;
   if (answer.ok) return { origin: 'collector', snapshot: answer.value };
-  await printFailure(context, answer.problem);
+  const { message, hint } = answer.problem;
+  await printError(context, message, ...(hint === '' ? [] : [hint]), 'or name policy files: --policy FILE');
   return undefined;
 }
