@@ -70,7 +70,7 @@ export async function fetchFromPeers(options: PeerOptions): Promise<void> {
   }
 }
 
-/** Why there is none; empty: it is stored. */
+/** Why it could not be stored; empty: it is stored. */
 async function fetchOnce(
   { settings, minVersion, signal }: PeerOptions,
   server: Parameters<typeof downloadSnapshot>[0],

@@ -23,7 +23,7 @@ export function isFinal(kind: RequestFailure['kind']): boolean {
   return kind === 'signedOut' || kind === 'refused' || kind === 'notFound';
 }
 
-/** An answer, or why there is none. */
+/** A response, or why the request failed. */
 export type Result<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: RequestFailure };
 

@@ -20,7 +20,7 @@ export const detection = s.object({
     'what is new',
     8,
   ),
-  findingUid: s.string('the finding that tells; empty: the collector itself saw it', 64),
+  findingUid: s.string('the finding that shows it; empty: the collector itself saw it', 64),
   suppressed: count('further detections of the rule on the node without an entry of their own'),
 });
 /** See {@link detection}. */

@@ -25,7 +25,7 @@ export function safe(text: string): string {
 const UNSAFE_IN_JSON = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}]/gv;
 /**
  * What is not printable ASCII: most texts have little of it, and to look for it costs a twentieth. Within strings line
- * feeds are escapes already; those of an indented text stand between tokens.
+ * feeds are escapes already; those of an indented text are between tokens.
  */
 const NOT_ASCII = /[^\n -~]+/gu;
 

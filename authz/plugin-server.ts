@@ -129,7 +129,7 @@ async function readMessage(request: IncomingMessage, reserve: Responder['reserve
 }
 
 function answer(response: ServerResponse, { isAllowed, message }: PluginAnswer): void {
-  // dockerd refuses for any other status, too, but then tells its client that something is broken.
+  // dockerd refuses for any other status, too, but then reports to its client that something is broken.
   reply(response, { Allow: isAllowed, Msg: message });
 }
 

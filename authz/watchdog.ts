@@ -16,10 +16,10 @@ const DEADLINE_MS = 2_000;
 const COMMAND = 'systemd-notify';
 
 /**
- * Tells systemd that the plugin still answers, twice in each interval of `WatchdogSec`, sd_watchdog_enabled(3). A process
- * that is stopped or hangs tells nothing: systemd kills it and starts the next, which dockerd would otherwise wait for
- * without limit. Does nothing where the unit has no watchdog. Node has no datagram sockets on unix, so the command of
- * systemd sends the message.
+ * Notifies systemd that the plugin still answers, twice in each interval of `WatchdogSec`, sd_watchdog_enabled(3). A
+ * process that is stopped or hangs sends nothing: systemd kills it and starts the next, which dockerd would otherwise
+ * wait for without limit. Does nothing where the unit has no watchdog. Node has no datagram sockets on unix, so the
+ * command of systemd sends the message.
  */
 export function startWatchdog({ environment, clock, log }: WatchdogOptions): { readonly close: () => void } {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: interval, WATCHDOG_PID: pid } = environment;

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 /** One byte more than a configuration may have characters is enough to see that it is too long. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The text of a configuration file; undefined where there is none; rejects where it cannot be read. */
+/** The text of a configuration file; undefined if it does not exist; rejects if it cannot be read. */
 export async function readConfigFile(path: string): Promise<string | undefined> {
   const file = await open(path, 'r').catch((error: unknown) => {
     if ((error as { code?: unknown }).code === 'ENOENT') return undefined;

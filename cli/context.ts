@@ -37,7 +37,7 @@ export interface CliEnvironment {
   readonly workingDirectory: string;
   readonly uid: number;
   readonly home: string;
-  /** Width of the terminal; undefined if standard output is none. */
+  /** Width of the terminal; undefined if standard output is not a terminal. */
   readonly columns: number | undefined;
   readonly version: string;
   /** `v24.1.0`, `linux`, `x64` */

@@ -2,7 +2,7 @@ import { accessSync, constants, realpathSync } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { COMMAND_NAMES } from './command/registry.ts';
 
-/** What tells how the program was started. */
+/** How the program was started. */
 export interface Started {
   /** The script as it was typed, made absolute. */
   readonly script: string;

@@ -61,7 +61,7 @@ export type CheckedContainerPolicies =
   | { readonly ok: true; readonly policies: readonly ContainerPolicy[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** A plan, or why there is none. */
+/** A plan, or why it could not be made. */
 export type PlannedRollouts =
   { readonly ok: true; readonly value: readonly PlanEntry[] } | { readonly ok: false; readonly reason: string };
 

@@ -1,6 +1,6 @@
 import type { Prompter } from './context.ts';
 
-/** Whoever sits at this terminal; undefined where standard input or what is asked on is none. */
+/** Whoever sits at this terminal; undefined if standard input or the stream for questions is not a terminal. */
 export function prompterAt(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Prompter | undefined {
   if (!input.isTTY || !output.isTTY) return undefined;
   return {

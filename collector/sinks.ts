@@ -283,7 +283,7 @@ function rememberRendered(render: Render): Render {
   };
 }
 
-/** Tests the sink with this name, by a connection of its own. Undefined: there is none, or it is off. Never rejects. */
+/** Tests the sink with this name, by a connection of its own. Undefined: no such sink, or it is off. Never rejects. */
 export async function testSinkOf(name: string, parts: SinkParts): Promise<SinkTest | undefined> {
   // The test must not rotate the file that the sink writes, and uploads an object of its own.
   const settings = { ...parts.settings, sinkNdjsonMaxBytes: Number.MAX_SAFE_INTEGER, sinkS3MaxEvents: 1 };

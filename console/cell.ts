@@ -1,7 +1,7 @@
 /** A value that changes, and those who want to know. */
 export interface Cell<T> {
   readonly get: () => T;
-  /** Tells the subscribers, unless the value is the same. */
+  /** Notifies the subscribers, unless the value is the same. */
   readonly set: (next: T) => void;
   /** Returns a function that ends the subscription. */
   readonly subscribe: (subscriber: (value: T) => void) => () => void;

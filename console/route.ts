@@ -261,7 +261,7 @@ export function rolloutHash(rolloutId: string): string {
   return `#/rollouts/${encodeURIComponent(rolloutId)}`;
 }
 
-/** The one-time code of a sign-in link (`#code=…`); undefined if the hash is none. */
+/** The one-time code of a sign-in link (`#code=…`); undefined if the hash has no code. */
 export function readSignInCode(hash: string): string | undefined {
   return /^#code=([\w-]{1,256})$/.exec(hash)?.[1];
 }

@@ -31,7 +31,7 @@ export interface Decision {
   readonly outcome: Outcome;
   /** Names of the policies that decided, sorted. */
   readonly policies: readonly string[];
-  /** Why it is not allowed: violations and what could not be told, of rules that are enforced. */
+  /** Why it is not allowed: violations and what could not be decided, of rules that are enforced. */
   readonly reasons: readonly Reason[];
   /** The same of rules in mode `warn`. */
   readonly warnings: readonly Reason[];

@@ -13,7 +13,7 @@ export interface ImageEvidence {
   readonly inventory: Observed<Inventory>;
   /** When the packages were listed. `absent`: never. */
   readonly scannedAt: Observed<number>;
-  /** The vulnerability database that `vulnerabilities` comes from. `absent`: there is none. */
+  /** The vulnerability database that `vulnerabilities` comes from. `absent`: no database. */
   readonly database: Observed<DatabaseEvidence>;
   readonly vulnerabilities: Observed<VulnerabilityEvidence>;
   /** `absent`: the image has no distribution, as images built from scratch. */

@@ -230,7 +230,7 @@ function withTables(
   return { ...written, verdicts };
 }
 
-/** A reference within the document that leads nowhere; undefined: there is none. */
+/** The first reference within the document that leads nowhere; undefined: all are valid. */
 function inconsistency(
   { reasons, images }: Pick<SnapshotDocument, 'reasons' | 'images'>,
   policies: readonly ImagePolicy[],

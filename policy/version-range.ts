@@ -48,7 +48,7 @@ function parseComparison(text: string): Comparison | undefined {
   return operator === undefined ? undefined : { operator: operator as Operator, version };
 }
 
-/** The first version of the range that is none of the order of `type`; undefined where all are. */
+/** The first version of the range that is not valid in the order of `type`; undefined if all are. */
 export function invalidVersion(range: VersionRange, type: PackageType): string | undefined {
   return range.flat().find(({ version }) => compareVersions(SCHEMES[type], version, version) !== 0)?.version;
 }

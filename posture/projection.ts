@@ -106,7 +106,7 @@ function projectObserved(
   }
 }
 
-/** People know an item by its name or path; its place in the list tells them nothing. */
+/** People know an item by its name or path; its place in the list means nothing to them. */
 function labelOf(item: unknown, index: number): string {
   const { name, path, id } = (item ?? {}) as Record<string, unknown>;
   for (const label of [name, path, id]) if (typeof label === 'string' && label !== '') return label.slice(0, 128);

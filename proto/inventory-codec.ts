@@ -40,7 +40,7 @@ const MAX_REASON = 512;
 /** Marks in one path, and characters of all paths together: a mark can be one byte for a name of 512. */
 const MAX_MARKS = 8;
 const MAX_PATH_CHARACTERS = 32 * 1024 * 1024;
-/** In the column of paths these stand for the name and the version of the package. */
+/** In the column of paths these mean the name and the version of the package. */
 const [NAME_MARK, VERSION_MARK] = ['\u0001', '\u0002'];
 
 const text = (maxLength: number): s.Schema<string> => s.string('', maxLength);
@@ -321,7 +321,7 @@ function clean(found: Package): Package {
 
 /** The path, with marks in place of name and version: then few different ones are left. */
 function pathTemplate({ path, name, version }: Package): string {
-  // A mark must not become longer than what it stands for, and a name of one letter is everywhere.
+  // A mark must not become longer than what it replaces, and a name of one letter is everywhere.
   const named = name.length < 2 ? path : path.replaceAll(name, NAME_MARK);
   const template = version.length < 3 ? named : named.replaceAll(version, VERSION_MARK);
   return marksIn(template) > MAX_MARKS ? path : template;

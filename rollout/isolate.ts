@@ -29,7 +29,7 @@ export async function isolatePods(
   return !created.ok && created.code === 'conflict' ? { ok: true, value: {} } : created;
 }
 
-/** Deletes that NetworkPolicy. It is no failure where there is none. */
+/** Deletes that NetworkPolicy; succeeds if it does not exist. */
 export async function releasePods(
   api: Pick<KubernetesApi, 'remove'>,
   { namespace, key }: Omit<Isolated, 'selector'>,

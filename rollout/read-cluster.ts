@@ -71,7 +71,7 @@ const budgetSchema = s.object({
   ),
 });
 
-/** Reads the workloads of a cluster with their pods. What could not be read is a failure: half a cluster is none. */
+/** Reads the workloads of a cluster with their pods. Fails as a whole if one part could not be read. */
 export async function readCluster(source: ListSource): Promise<Read<ClusterState>> {
   const failures: string[] = [];
   const take = <T>(listing: Listing<T>): readonly T[] => {

@@ -153,8 +153,8 @@ async function respond(
   const result = await carryOut(api, entry, { clock, mayGoOn: isLeader });
   const step = result.ok ? ({ state: 'done', note: '' } as const) : ({ state: 'failed', note: result.reason } as const);
   log.info({ id: entry.id, action: entry.action, target: entry.workload, ...step }, 'response to a finding');
-  const told = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
-  if (!told.ok) log.warn({ id: entry.id, reason: told.reason }, 'a step could not be reported');
+  const reported = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
+  if (!reported.ok) log.warn({ id: entry.id, reason: reported.reason }, 'a step could not be reported');
   return undefined;
 }
 
@@ -226,8 +226,9 @@ async function begin(
     result === 'wait' ? { state: 'failed', note: 'the workload was changed meanwhile' } : result;
   log.info({ id: entry.id, workload: nameOf(workload), action: entry.action, ...step }, 'rollout step');
   if (step.state === 'started') return undefined;
-  const told = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
-  if (!told.ok) log.warn({ id: entry.id, reason: told.reason, at: clock.now() }, 'a step could not be reported');
+  const reported = await collector.report({ plan: undefined, steps: [stepOf(entry, step)] });
+  if (!reported.ok)
+    log.warn({ id: entry.id, reason: reported.reason, at: clock.now() }, 'a step could not be reported');
   return undefined;
 }
 

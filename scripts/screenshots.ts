@@ -45,7 +45,7 @@ const STORY: readonly (readonly [daysAgo: number, ...args: string[]])[] = [
   [2.2, 'run', '-d', '--name', 'build-runner', '--privileged', ...SLEEP],
   [1.4, 'run', '-d', '--name', 'shop-db', ...CAREFUL, ...SLEEP],
   [0.6, 'run', '-d', '--name', 'shop-api', ...SLEEP],
-  // A process that is more powerful than the container was declared to be: what only the kernel tells.
+  // A process that is more powerful than the container was declared to be: what only the kernel shows.
   [0.2, 'exec', '-d', '--privileged', 'shop-api', '/bin/sleep', '36000'],
   [0, 'run', '-d', '--name', 'shop-mail', '--cap-add', 'SYS_PTRACE', ...SLEEP],
 ];

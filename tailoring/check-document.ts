@@ -121,7 +121,7 @@ export function withParameters(
   for (const [name, value] of Object.entries(values)) {
     const preset = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (preset === undefined)
-      return { ok: false, problem: `${name}: there is no such parameter${suggestion(name, Object.keys(parameters))}` };
+      return { ok: false, problem: `${name}: unknown parameter${suggestion(name, Object.keys(parameters))}` };
     const problem = parameterProblem({ doc: '', default: preset }, value);
     if (problem !== undefined) return { ok: false, problem: `${name}: ${problem}` };
   }

@@ -43,7 +43,7 @@ export interface CreatedCheck {
 }
 
 /**
- * The check of a definition, or what is wrong with it and where: `spec.condition: there is no fact …`. Its judge is pure
+ * The check of a definition, or what is wrong with it and where: `spec.condition: unknown fact …`. Its judge is pure
  * and bounded; what it could not read, or not within its bounds, it answers with `unknown`.
  */
 export function createCustomCheck(definition: CheckDefinition, variables: CheckVariables): Parsed<CreatedCheck> {

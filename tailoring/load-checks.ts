@@ -63,7 +63,7 @@ function createFrom({ value, path }: SourceDocument, variables: CheckVariables):
   if (control !== -1)
     return {
       ok: false,
-      problem: `spec.controls[${String(control)}]: there is no such control; see: plimsoll benchmarks`,
+      problem: `spec.controls[${String(control)}]: unknown control; see: plimsoll benchmarks`,
     };
   const created = createCustomCheck(parsed.value, variables);
   return created.ok ? { ok: true, value: { ...created.value, definition: parsed.value, path } } : created;

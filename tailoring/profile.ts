@@ -134,14 +134,14 @@ function problemOf(profile: Profile, all: readonly Check[], benchmarks: readonly
   const ids = all.map(({ id }) => id);
   const words = new Set([...ids, ...ids.map((id) => id.split('.', 1)[0] ?? '')]);
   const unknown = (word: string, known: Iterable<string>): string =>
-    `there is no check ${JSON.stringify(word.slice(0, 128))}${suggestion(word, known)}`;
+    `unknown check ${JSON.stringify(word.slice(0, 128))}${suggestion(word, known)}`;
   for (const [index, { id }] of profile.benchmarks.entries())
     if (!benchmarks.some((benchmark) => benchmark.id === id)) {
       const meant = suggestion(
         id,
         benchmarks.map((benchmark) => benchmark.id),
       );
-      return `spec.benchmarks[${String(index)}].id: there is no such benchmark${meant}`;
+      return `spec.benchmarks[${String(index)}].id: unknown benchmark${meant}`;
     }
   for (const [index, word] of profile.include.entries())
     if (!words.has(word)) return `spec.include[${String(index)}]: ${unknown(word, words)}`;
@@ -156,7 +156,7 @@ function problemOf(profile: Profile, all: readonly Check[], benchmarks: readonly
     for (const [name, value] of Object.entries(values)) {
       const place = `spec.parameters: ${id}.${name}`;
       const parameter = Object.hasOwn(known, name) ? known[name] : undefined;
-      if (parameter === undefined) return `${place}: there is no such parameter${suggestion(name, Object.keys(known))}`;
+      if (parameter === undefined) return `${place}: unknown parameter${suggestion(name, Object.keys(known))}`;
       const wrong = parameterProblem(parameter, value);
       if (wrong !== undefined) return `${place}: ${wrong}`;
     }

@@ -41,7 +41,7 @@ export interface AgentConnection {
 
 /** For the first message. A connection without one would take the place of an agent. */
 const FIRST_MESSAGE_MS = 3000;
-/** Also tells the agent that the broker is alive. */
+/** Also shows the agent that the broker is alive. */
 const USAGE_INTERVAL_MS = 10_000;
 /** Messages of the agent: it sends some a minute, and one for each port that was probed. */
 const MESSAGES = Object.freeze({ burst: 512, perSecond: 50 });

@@ -6,7 +6,7 @@ import { createLineChannel } from './line-channel.ts';
 import { MAX_REQUEST_BYTES, parseBrokerMessage } from './message.ts';
 import type { BrokerAbout } from './message.ts';
 
-/** The response of a broker, or why there is none. `code`: the errno of connect(2), where that failed. */
+/** The response of a broker, or why it failed. `code`: the errno of connect(2), where that failed. */
 export type AboutOutcome =
   | { readonly ok: true; readonly about: BrokerAbout }
   | { readonly ok: false; readonly code: string; readonly reason: string };

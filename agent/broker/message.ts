@@ -79,7 +79,7 @@ const FROM_BROKER = Object.freeze({
     source: s.oneOf(['layers', 'container']),
     problem: s.string('', 1024),
     atRest: s.nullable(s.list(s.string('', 512), '', 16), 'its tags, where no container runs it'),
-    digest: s.string('SHA-256 of the inventory, hexadecimal; empty: there is none', 64),
+    digest: s.string('SHA-256 of the inventory, hexadecimal; empty: absent', 64),
     content: s.string('the inventory (proto/inventory-codec.ts), base64', MAX_INVENTORY_TEXT),
   }),
   imageList: s.object({

@@ -12,7 +12,7 @@ export interface Taken {
 /** Why the agent is slowed down. */
 export type Reason = Extract<AgentFact, { readonly state: 'seen' }>['value']['reason'];
 
-/** How the agent stands to its budget. */
+/** Whether the agent keeps its budget. */
 export interface BudgetState {
   readonly slowdown: Slowdown;
   readonly reason: Reason;

@@ -4,7 +4,7 @@ import { CRITICAL_STEP } from './throttle-profile.ts';
 export interface Slowdown {
   /** 0: full speed; see `paceOf`. */
   readonly step: number;
-  /** Measurements in a row that asked for the next step. */
+  /** Consecutive measurements that asked for the next step. */
   readonly over: number;
   /** What measurements under budget have earned since the last that was over it. */
   readonly credit: number;

@@ -1,7 +1,7 @@
 /** How fast the agent works. Nothing is left out at any pace: what happens is joined, and seen later. */
 export interface ThrottleProfile {
   readonly level: 'normal' | 'throttled' | 'critical';
-  /** Sweeps are so many times as far apart as configured, and looks after an exec so many times as seldom. */
+  /** Factor for the configured interval between sweeps, and for the interval between looks after an exec. */
   readonly sweepFactor: number;
   /** At least so long after the end of a round the next one begins. */
   readonly roundIntervalMs: number;
@@ -44,7 +44,7 @@ export function throttleStepOf(profile: ThrottleProfile): number {
   );
 }
 
-/** The pace after so many steps of slowing down. */
+/** The profile after this number of steps of slowing down. */
 export function throttleProfileAt(steps: number): ThrottleProfile {
   return STEPS[Math.max(0, Math.min(steps, CRITICAL_STEP))] ?? UNTHROTTLED;
 }

@@ -6,7 +6,7 @@ export type IoDeadline = <T>(path: string, work: () => Promise<Read<T>>) => Prom
 
 /**
  * Node has four threads for file-system calls (UV_THREADPOOL_SIZE), and a call that hangs keeps its thread: once three
- * are lost nothing more may be started, or every other part of the process would stand still too. The files of processes
+ * are lost nothing more may be started, or every other part of the process would block too. The files of processes
  * have their own share of the three: a process sees to it itself that its memory does not answer.
  */
 export const MAX_OVERDUE = Object.freeze({ ofFiles: 2, ofProcesses: 1 });

@@ -23,7 +23,7 @@ import type { PathMapperOptions } from './path-mapper.ts';
 export interface LinuxHostOptions extends PathMapperOptions {
   /** How long a file system may take; default 2,000. /proc and /sys do not wait for anyone. */
   readonly deadlineMs?: number | undefined;
-  /** Changes within this time are told as one; default 100. */
+  /** Changes within this time, in milliseconds, are reported as one; default 100. */
   readonly burstMs?: number | undefined;
   /** Directories and files that are watched at most; default 1,024. Beyond that a change waits for the next sweep. */
   readonly maxWatches?: number | undefined;
@@ -38,7 +38,7 @@ const DEFAULT_DEADLINE_MS = 2000;
 const DEFAULT_BURST_MS = 100;
 const DEFAULT_MAX_WATCHES = 1024;
 
-/** A Linux node, read where it stands. Throws where `root` does not exist. */
+/** A Linux node, read through its file system. Throws where `root` does not exist. */
 export function createLinuxHost(options: LinuxHostOptions = {}): Host {
   const { signal } = options;
   const tree = createPathMapper(options);

@@ -24,7 +24,7 @@ const O_PATH = 0o10000000;
 const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const FIRST_READ_BYTES = 64 * 1024;
 
-/** What stands at a path once every link was followed inside the root. `handle` is an O_PATH descriptor. */
+/** What is at a path after every link was followed inside the root. `handle` is an O_PATH descriptor. */
 interface Place {
   readonly handle: number;
   readonly realPath: string;
@@ -66,7 +66,7 @@ export function listOrdinary(tree: PathMapper, path: string, maxEntries: number)
   });
 }
 
-/** What stands at the end of `path`. */
+/** What is at the end of `path`. */
 export function statOrdinary(tree: PathMapper, path: string): Promise<Read<{ realPath: string; stats: Stats }>> {
   return atPlace(tree, path, ({ realPath, stats }) => Promise.resolve({ ok: true, value: { realPath, stats } }));
 }
@@ -145,7 +145,7 @@ async function useAndClose<T>(place: Place, use: (place: Place) => Promise<Read<
   }
 }
 
-/** The place with exactly this path; undefined where a link stands on the way. */
+/** The place with exactly this path; undefined if a link is on the way. */
 async function takePlace(tree: PathMapper, path: string): Promise<Place | undefined> {
   const native = pathToNative(tree.toNative(path));
   const handle = await calls.open(native, O_PATH | constants.O_NOFOLLOW);

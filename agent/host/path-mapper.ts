@@ -2,7 +2,7 @@ import { realpathSync, statfsSync } from 'node:fs';
 import { failure } from './failure.ts';
 import type { Read } from './host.ts';
 
-/** Where the file systems of the node stand in ours. */
+/** Where the file systems of the node are in ours. */
 export interface PathMapperOptions {
   /** Where `/` of the node is mounted here; default `/`. */
   readonly root?: string | undefined;
@@ -43,7 +43,7 @@ export const isMagic = (path: string): boolean => path.startsWith('/proc/') && M
 /** Does the path lead on through such a link: `/proc/1/root/etc`, but not `/proc/1/root` itself? */
 export const leadsThroughMagic = (path: string): boolean => path.startsWith('/proc/') && BENEATH_MAGIC_LINK.test(path);
 
-/** Finds out where the node's file systems stand. Throws where the root does not exist: nothing could be read. */
+/** Finds where the node's file systems are. Throws where the root does not exist: nothing could be read. */
 export function createPathMapper(options: PathMapperOptions): PathMapper {
   const root = realpathSync(options.root ?? '/');
   const prefix = root === '/' ? '' : root;

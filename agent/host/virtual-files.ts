@@ -13,7 +13,7 @@ export interface VirtualFiles {
   readonly read: (file: VirtualFile, maxBytes: number, known?: Buffer) => Read<Buffer>;
   readonly list: (native: string, maxEntries: number) => Read<readonly string[]>;
   readonly link: (native: string) => Read<string>;
-  /** The path without links, and what stands there. */
+  /** The path without links, and what is there. */
   readonly stat: (native: string) => Read<{ readonly realNative: string; readonly stats: Stats }>;
 }
 

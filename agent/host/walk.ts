@@ -32,7 +32,7 @@ export interface Walk {
 
 /**
  * Follows a path component by component. An absolute link starts again at the root of the node and `..` stops there,
- * so no link leads out. The outcome is the path without links; `absent`, `loop` and `denied` are told.
+ * so no link leads out. The outcome is the path without links; `absent`, `loop` and `denied` are reported.
  */
 export async function walk(tree: PathMapper, path: string): Promise<Walk> {
   const steps: Step[] = [];

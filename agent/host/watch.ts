@@ -42,7 +42,7 @@ export function createWatching(options: WatchingOptions): Host['watch'] {
       onEvent: (path) => debouncer.add(path),
     });
     const arm = (path: string): Promise<number> => follow(options, pool, path, signal);
-    // Only after the way to the path was followed again is it told: whatever happens later is then seen.
+    // Reported only after the way to the path was followed again: whatever happens later is then seen.
     const debouncer = createDebouncer(options.burstMs, async (path) => {
       await arm(path);
       if (!signal.aborted) onChange(path);

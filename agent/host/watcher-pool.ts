@@ -43,18 +43,18 @@ interface PoolOptions {
   readonly log: Logger | undefined;
 }
 
-/** Opens and closes watches as paths ask for them. A watch that cannot be had is left out and told once. */
+/** Opens and closes watches as paths ask for them. A watch that cannot be opened is left out and reported once. */
 export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): WatcherPool {
   const wanted = new Map<string, readonly Interest[]>();
   /** The same by directory: in some (/tmp, /run) something happens all the time. */
   let concerned: Concerned | undefined;
   const watched = new Map<string, Watched>();
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const paused = new Map<string, NodeJS.Timeout>();
 
   const tellOnce = (problem: string): void => {
-    if (told.has(problem)) return;
-    told.add(problem);
+    if (reported.has(problem)) return;
+    reported.add(problem);
     log?.warn({ problem }, 'some changes of files will only be seen by the next sweep');
   };
 
@@ -114,7 +114,7 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
       });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Gone again or not ours to read: the watch on the directory above tells when that changes.
+      // Gone again or not ours to read: the watch on the directory above reports when that changes.
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') tellOnce(String(code));
     }
   };
@@ -124,7 +124,7 @@ export function createWatcherPool({ tree, budget, onEvent, log }: PoolOptions): 
       wanted.set(path, interests);
       concerned = undefined;
       const needed = new Map([...wanted.values()].flat().map((interest) => [interest.directory, interest.identity]));
-      // The newest look at a directory decides which inode stands there.
+      // The newest look at a directory decides which inode is there.
       for (const interest of interests) needed.set(interest.directory, interest.identity);
       for (const [directory, { identity }] of watched) if (needed.get(directory) !== identity) drop(directory);
       for (const [directory, identity] of needed)

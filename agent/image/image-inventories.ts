@@ -56,7 +56,7 @@ const MAX_BYTES_AT_REST = 8 * 1024 * 1024;
 /** How often the engines are asked for their images. */
 const LIST_INTERVAL_MS = 5 * 60_000;
 const MIN_PAUSE_MS = 200;
-/** After an inventory there is a pause of so many times its duration: at most a fifth of one processor. */
+/** The pause after an inventory, as a multiple of its duration: at most a fifth of one processor. */
 const PAUSE_FACTOR = 4;
 /** After that of an image at rest: at most a tenth. */
 const PAUSE_FACTOR_AT_REST = 9;

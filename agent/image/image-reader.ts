@@ -34,7 +34,7 @@ const MAX_TRIED = 4;
 export function createImageReader({ host, hostRoot, worker }: ImageReaderOptions): ImageReader {
   const read = (path: string, signal: AbortSignal): Promise<InventoryOutcome> =>
     readSource({ kind: 'directory', path, mounts: 'volume' }, worker, signal);
-  /** The outcome, or why the container cannot stand for its image. */
+  /** The outcome, or why the container cannot represent its image. */
   const readUnchanged = async (overlay: OverlayRoot, signal: AbortSignal): Promise<InventoryOutcome | string> => {
     const change = await findImageChange(overlay);
     if (change !== undefined) return change;

@@ -13,7 +13,7 @@ export interface ImageRecord {
   readonly source: InventorySource;
   /** Absent: none was taken yet, or it could not be taken. */
   readonly inventory?: EncodedInventory;
-  /** Why there is none; empty: it was not tried yet, or there is one. */
+  /** Why the inventory failed; empty: it was not tried yet, or it succeeded. */
   readonly problem: string;
   /** Its tags, where no container runs it; absent: a container does. */
   readonly atRest?: readonly string[];

@@ -24,7 +24,7 @@ import { unobservedInspector } from './unobserved/inspect.ts';
 /** An inspector of whichever fact. */
 export type AnyInspector = { readonly [N in FactName]: Inspector<N> }[FactName];
 
-/** All inspectors; each stands after those whose facts it needs. */
+/** All inspectors; each comes after those whose facts it needs. */
 export const INSPECTORS: readonly AnyInspector[] = Object.freeze([
   agentInspector,
   clockInspector,

@@ -34,7 +34,7 @@ export async function detectVirtualization(host: Host): Promise<string> {
   const product = await textOf(host, '/sys/class/dmi/id/product_name');
   const known = BY_DMI.find(([words]) => `${vendor} ${product}`.includes(words));
   if (known !== undefined) return known[1];
-  // x86 processors say that a hypervisor stands above them (CPUID leaf 1, ECX bit 31).
+  // x86 processors say that they run under a hypervisor (CPUID leaf 1, ECX bit 31).
   const cpuinfo = await textOf(host, '/proc/cpuinfo', MAX_CPUINFO_BYTES);
   return /^flags\s*:.*\bhypervisor\b/m.test(cpuinfo) ? 'vm-other' : '';
 }

@@ -13,7 +13,7 @@ export const VERSION_NUMBERS: Readonly<Record<TlsVersion, number>> = Object.free
   'TLSv1.3': 0x0304,
 });
 
-// Every suite that a server of the last twenty years may insist on and that a certificate stands behind: ECDHE, DHE and
+// Every suite that a server of the last twenty years may insist on and that uses a certificate: ECDHE, DHE and
 // RSA with AES or ChaCha20 (IANA TLS parameters). What is weak among them is only offered, no data is sent.
 const OLD_SUITES = [
   0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca9, 0xcca8, 0xc023, 0xc027, 0xc009, 0xc00a, 0xc013, 0xc014, 0x009e, 0x009f,

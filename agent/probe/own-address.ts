@@ -11,7 +11,7 @@ export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[]
 export function ownAddresses(address: string, interfaces: Interfaces): readonly string[] {
   const plain = address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
   if (plain === '0.0.0.0') return ['127.0.0.1'];
-  // `::` takes both families unless the socket was told otherwise.
+  // `::` takes both families unless the socket was configured otherwise.
   if (plain === '::') return ['::1', '127.0.0.1'];
   if (isIPv4(plain) && plain.startsWith('127.')) return [plain];
   if (plain === '::1') return [plain];

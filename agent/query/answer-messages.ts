@@ -6,7 +6,7 @@ const CHUNK_BYTES = 256 * 1024;
 /** UTF-16 units of an error. */
 const MAX_ERROR = 1000;
 
-/** A reply as messages. The final one carries what is said of the whole answer, or why there is none. */
+/** A reply as messages. The final one carries what applies to the whole answer, or why the query failed. */
 export function* messagesOf(queryId: string, reply: WorkerReply): Generator<QueryResult, void> {
   if (reply.kind !== 'answer') {
     const problem = reply.kind === 'failed' ? reply.problem : 'the evaluation gave no answer';

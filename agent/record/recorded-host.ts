@@ -33,7 +33,7 @@ export function createRecordedHost(results: ReadonlyMap<string, RecordedResult>,
       if (!found.ok) return found;
       const { file, bytes } = found.value;
       if ((bytes ?? 0) > maxBytes) return failure('tooLarge', `more than ${String(maxBytes)} bytes`);
-      // What stands for a secret may be longer than the secret.
+      // The replacement of a secret may be longer than the secret.
       const content = await files.readFile(`/${file ?? ''}`, { maxBytes: maxBytes * REDACTED.length });
       return content.ok ? content : damaged(content.reason);
     },

@@ -6,7 +6,7 @@ import { CRIO_VARIABLES } from '../inspector/crio/config.ts';
 import { parseBootParameters } from '../inspector/kernel/boot-parameters.ts';
 
 /**
- * Files that are secrets as a whole: password hashes, private keys, stores of credentials. Wherever they stand. What is
+ * Files that are secrets as a whole: password hashes, private keys, stores of credentials, at any path. What is
  * in `.ssh` has names that its user chose.
  */
 const NEVER_RECORDED =
@@ -20,7 +20,7 @@ const KEPT_VARIABLES: ReadonlySet<string> = new Set([
   'DOCKER_TLS_VERIFY',
 ]);
 
-/** Marks that stand in the second field of /etc/passwd and /etc/group instead of a hash. */
+/** Marks that are in the second field of /etc/passwd and /etc/group instead of a hash. */
 const NO_HASH = /^(?:[x*!]{0,3}|NP|\*LK\*)$/;
 
 /**

@@ -17,7 +17,7 @@ export interface ContainerRuntime {
   readonly name: string;
   /** Where it is reached: `unix:///var/run/docker.sock`. */
   readonly endpoint: string;
-  /** The cheapest call: it also tells whether the runtime answers. */
+  /** The cheapest call: it also shows whether the runtime answers. */
   readonly version: () => Promise<Reply<RuntimeVersion>>;
   readonly engine: () => Promise<Reply<EngineInfo>>;
   /** All containers; where they exceed the bounds of the adapter, the running ones. */

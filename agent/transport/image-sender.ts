@@ -3,7 +3,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { ImageRecord } from '../image/image-record.ts';
 import type { SessionStream } from './stream.ts';
 
-/** Tells the collector about the images of the node, and sends the inventories that it requests. */
+/** Reports the images of the node to the collector, and sends the inventories that it requests. */
 export interface ImageSender {
   /** The images changed. */
   readonly notify: () => void;

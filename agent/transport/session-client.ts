@@ -104,7 +104,7 @@ async function connect({ target, loadTls }: SessionClientOptions): Promise<Diall
   }
 }
 
-/** Tells of failures: the first of each kind as a warning, what repeats itself only for those who debug. */
+/** Logs failures: the first of each kind as a warning, repetitions at level debug. */
 function createFailureReport({ target, log }: SessionClientOptions) {
   let last = '';
   return {

@@ -8,7 +8,7 @@ export interface Segment {
   /** Bytes of whole records; bytes after them are not a record. */
   bytes: number;
   records: number;
-  /** Sequence of the last record; 0: there is none. */
+  /** Sequence of the last record; 0: no record. */
   last: number;
   /** Nothing can be added: a failed write left something behind that could not be cut off. */
   sealed: boolean;

@@ -14,7 +14,7 @@ export interface Segments {
   readonly bytes: () => number;
   /** How many records come after `acked`. */
   readonly waiting: (acked: number) => number;
-  /** Sequence of the last record; 0: there is none. */
+  /** Sequence of the last record; 0: no record. */
   readonly last: () => number;
   /** Adds a record; on failure everything is as it was before. */
   readonly append: (sequence: number, payload: Buffer) => void;

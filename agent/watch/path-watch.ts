@@ -25,7 +25,7 @@ export function createPathWatch(host: Host, onStale: (facts: readonly FactName[]
       if (text === watched) return;
       watched = text;
       const stopBefore = stop;
-      // The new watch stands before the old one goes: no change falls between them.
+      // The new watch is open before the old one is closed: no change falls between them.
       stop = host.watch(names, (path) => onStale(paths.get(path) ?? [], path));
       stopBefore();
     },

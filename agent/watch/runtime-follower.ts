@@ -72,7 +72,7 @@ export function followRuntime(options: RuntimeFollowerOptions): RuntimeFollower 
     );
     void confirm(attempt);
   };
-  /** A stream without events looks the same whether it is there or not: an answer tells. */
+  /** A silent stream looks the same whether the engine lives or not: an answer shows it. */
   const confirm = async (attempt: AbortController): Promise<void> => {
     const reply = await runtime.version();
     if (current !== attempt || signal.aborted) return;

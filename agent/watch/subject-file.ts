@@ -80,7 +80,7 @@ function readContent(path: string): Content | undefined {
     const parsed = contentSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
     return parsed.ok ? parsed.value : undefined;
   } catch {
-    // There is none yet, or it is damaged: then nothing is known of earlier subjects.
+    // The file does not exist yet, or is damaged: earlier subjects are not known.
     return undefined;
   }
 }

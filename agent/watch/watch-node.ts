@@ -106,7 +106,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
     if (signal.aborted || round !== rounds) return;
     model.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
-    // What happened there since the round began was not told.
+    // What happened there since the round began was not reported.
     if (otherEngines.set(await access.engines.others(access.host)))
       queue.enqueueRound('a further container engine is followed');
     // What was seen of them before the state knew of containers at all was lost.

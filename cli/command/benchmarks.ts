@@ -26,7 +26,7 @@ export const benchmarks = defineCommand({
     if (id === undefined) return listAll(context);
     const benchmark = findBenchmark(id);
     if (benchmark === undefined)
-      return printError(context, unknownBenchmark(id) ?? 'there is no such benchmark', 'see: plimsoll benchmarks');
+      return printError(context, unknownBenchmark(id) ?? 'unknown benchmark', 'see: plimsoll benchmarks');
     return listControls(context, benchmark);
   },
 });

@@ -48,7 +48,7 @@ export const compliance = defineCommand({
     const { args } = context;
     const [id = ''] = args.operands;
     if (findBenchmark(id) === undefined)
-      return printError(context, unknownBenchmark(id) ?? 'there is no such benchmark', 'see: plimsoll benchmarks');
+      return printError(context, unknownBenchmark(id) ?? 'unknown benchmark', 'see: plimsoll benchmarks');
     const connected = await connect(context.settings, new AbortController().signal);
     if (!connected.ok) return printFailure(context, connected.problem);
     const path = `/v1/benchmarks/${encodeURIComponent(id)}`;

@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
 /** The names of all commands, sorted. */
 export const COMMAND_NAMES: readonly string[] = Object.freeze(Object.keys(COMMANDS));
 
-/** The command with this name; undefined if there is none. */
+/** The command with this name; undefined if no command has it. */
 export async function loadCommand(name: string): Promise<Command | undefined> {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.() : undefined;
 }

@@ -442,7 +442,7 @@ async function scopeOf(
   const problem = unknownBenchmark(id);
   const benchmark = catalog.benchmarks.find((each) => each.id === id);
   if (problem !== undefined || benchmark === undefined)
-    return { ok: false, problem: problem ?? 'there is no such benchmark', hint: SEE_BENCHMARKS };
+    return { ok: false, problem: problem ?? 'unknown benchmark', hint: SEE_BENCHMARKS };
   return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline, peer };
 }
 

@@ -6,8 +6,8 @@ import { timeText } from './report.ts';
 import type { GateReport } from './report.ts';
 
 /**
- * The report as JUnit XML: one test case a rule of the policies. A violation is a failure, what could not be told is an
- * error; rules in mode `warn` and `observe` pass, with output.
+ * The report as JUnit XML: one test case a rule of the policies. A violation is a failure, what could not be decided is
+ * an error; rules in mode `warn` and `observe` pass, with output.
  */
 export function junitDocument(report: GateReport): string {
   const { decision, policies, target, decidedAt, known } = report;

@@ -18,7 +18,7 @@ const SCORES: Readonly<Record<VulnerabilitySeverity, string>> = Object.freeze({
 
 /**
  * The report in SARIF: one result a reason. `error`:
- * refuses the image; `warning`: could not be told, or a rule in mode `warn`; `note`: a rule in mode `observe`.
+ * refuses the image; `warning`: could not be decided, or a rule in mode `warn`; `note`: a rule in mode `observe`.
  */
 export function sarifDocument(report: GateReport): object {
   const { decision, known, version, decidedAt } = report;

@@ -20,8 +20,8 @@ export const FAIL_ON_CHOICES = [
 const SHORTCUT_NAME = 'command-line';
 
 /**
- * The policy that `--fail-on` and `--max-db-age` stand for; undefined where neither is given. It applies to every image
- * beside the policies of files, so that options only make a gate stricter.
+ * The policy that `--fail-on` and `--max-db-age` are short for; undefined where neither is given. It applies to every
+ * image beside the policies of files, so that options only make a gate stricter.
  */
 export function shortcutPolicy(args: Arguments): Parsed<ImagePolicy | undefined> {
   const rules = shortcutRules(args);

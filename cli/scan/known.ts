@@ -7,13 +7,13 @@ export function unknownCheck(word: string, checks: readonly Pick<Check, 'id'>[])
   const ids = checks.map(({ id }) => id);
   const areas = new Set(ids.map((id) => id.split('.', 1)[0] ?? ''));
   if (areas.has(word) || ids.includes(word)) return undefined;
-  return `there is no check ${JSON.stringify(word)}${didYouMean(word, [...ids, ...areas])}`;
+  return `unknown check ${JSON.stringify(word)}${didYouMean(word, [...ids, ...areas])}`;
 }
 
 /** What is wrong with the name of a benchmark; undefined if there is one. */
 export function unknownBenchmark(word: string): string | undefined {
   if (findBenchmark(word) !== undefined) return undefined;
-  return `there is no benchmark ${JSON.stringify(word)}${didYouMean(
+  return `unknown benchmark ${JSON.stringify(word)}${didYouMean(
     word,
     BENCHMARKS.map(({ id }) => id),
   )}`;

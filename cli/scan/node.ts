@@ -1,7 +1,7 @@
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Observed } from '../../posture/observed.ts';
 
-/** The node as a scan tells it: what it is and what protects it. Null: could not be read. */
+/** The node as a scan reports it: what it is and what protects it. Null: could not be read. */
 export interface ScannedNode {
   readonly id: string;
   readonly name: string;

@@ -14,7 +14,7 @@ export interface Supervised {
   readonly over: Promise<SupervisedEnd>;
 }
 
-/** stopped: as asked; failed: it cannot run here, and `said` tells why. */
+/** stopped: as asked; failed: it cannot run here, and `said` is the reason. */
 export type SupervisedEnd =
   { readonly outcome: 'stopped' } | { readonly outcome: 'failed'; readonly said: readonly string[] };
 
@@ -30,7 +30,7 @@ export interface SuperviseOptions {
   /** Aborts: the part is asked to end, and killed if it does not. */
   readonly signal: AbortSignal;
   readonly onLine: (line: string) => void;
-  /** Told to people: that the part stopped, and when it is started again. */
+  /** Message to the user: that the part stopped, and when it is started again. */
   readonly onEvent: (text: string) => void;
 }
 

@@ -42,7 +42,7 @@ The operator API is described at /openapi.json, and the commands by: plimsoll he
 type Sender = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 /**
- * Serves the console at `/` and `/assets/…` from memory: what stands in the path only names an entry of a list that was
+ * Serves the console at `/` and `/assets/…` from memory: the path only names an entry of a list that was
  * read at the start. Without files `/` says how to get them.
  */
 export async function addConsole(server: FastifyInstance, directory: string | undefined, log: Logger): Promise<void> {

@@ -6,7 +6,7 @@ export function digest(text: string): Buffer {
 }
 
 /**
- * Tells whether a text is `secret`, in the same time whatever was sent: two SHA-256 digests are compared in constant
+ * Whether a text is `secret`, in the same time whatever was sent: two SHA-256 digests are compared in constant
  * time, so that neither length nor a common beginning shows.
  */
 export function secretMatcher(secret: string): (presented: string) => boolean {

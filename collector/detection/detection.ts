@@ -13,7 +13,7 @@ export interface Detection {
   readonly evidence: readonly Evidence[];
   /** One sentence. */
   readonly reason: string;
-  /** The finding that tells; empty: the collector itself sees it. */
+  /** The finding that shows it; empty: the collector itself sees it. */
   readonly findingUid: string;
   /** Further detections of the rule on the node that have no event of their own, since the last event. */
   readonly suppressed: number;

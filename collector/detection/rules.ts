@@ -19,7 +19,7 @@ export type Trigger =
   | {
       readonly on: 'evidence';
       readonly from?: Severity;
-      /** What tells one piece from another; undefined: the piece does not count. Absent: source and value. */
+      /** Identity of a piece; undefined: the piece does not count. Absent: source and value. */
       readonly itemOf?: (evidence: Evidence) => string | undefined;
     }
   | { readonly on: 'appearance'; readonly subject: SubjectKind };

@@ -24,7 +24,7 @@ export interface NodeAdmission {
   readonly close: () => Promise<void>;
 }
 
-/** What the enrolment listener asks and tells. */
+/** What the enrolment listener needs from the collector. */
 export interface NodeAdmissionUse {
   /** Does the collector know this node already? */
   readonly isKnown: (nodeId: string) => boolean;

@@ -112,7 +112,7 @@ export interface LiveEvidence extends OfNode {
   readonly outcome: 'ok' | 'error' | 'timeout' | 'offline';
   readonly rows: number;
   readonly truncated: boolean;
-  /** The value as JSON; absent: there is none, or it is larger than {@link MAX_EVIDENCE_BYTES}. */
+  /** The value as JSON; absent: no value, or one larger than {@link MAX_EVIDENCE_BYTES}. */
   readonly value?: string;
 }
 

@@ -34,7 +34,7 @@ interface Content {
 interface KnownFile {
   /** The configured path that it belongs to. */
   readonly root: string;
-  /** Tells whether it was changed. */
+  /** Resolves to whether it was changed. */
   readonly version: string;
   /** Of the last time that it could be read; undefined: never. */
   readonly content: Content | undefined;

@@ -130,7 +130,7 @@ const ADVICE = {
   older: 'put a newer one in its place with `plimsoll vulndb update`',
 } as const satisfies Record<Exclude<DatabaseState['state'], 'ok'>, string>;
 
-/** What tells a file from the one that took its place, and from itself with other permissions; undefined: there is none. */
+/** Identity of a file, which changes when it is replaced or gets other permissions; undefined: no file. */
 function fileOf(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats === undefined ? undefined : [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(' ');

@@ -25,10 +25,10 @@ export interface SuppressionRules {
   ) => Suppression | undefined;
   /** Waivers that accepted nothing since `startReview` and have not expired. */
   readonly unused: (now: number) => readonly VulnerabilityWaiver[];
-  /** Waivers that accepted something in more than half of so many images since `startReview`. */
+  /** Waivers that accepted something in more than half of this number of images since `startReview`. */
   readonly broad: (images: number) => readonly { readonly waiver: VulnerabilityWaiver; readonly images: number }[];
   readonly expired: (now: number) => readonly VulnerabilityWaiver[];
-  /** What each waiver did since `startReview`, in so many images. */
+  /** What each waiver did since `startReview`, and in how many images. */
   readonly uses: (now: number, images: number) => readonly Required<VulnerabilityWaiverUse>[];
   readonly startReview: () => void;
 }
@@ -131,7 +131,7 @@ export function createSuppressionRules(
   };
 }
 
-/** Images, among so many, in which a waiver accepts too much. */
+/** From this number of images, of a total, a waiver accepts too much. */
 function leastOfBroad(images: number): number {
   return Math.max(MIN_BROAD_IMAGES, Math.floor(images / 2) + 1);
 }

@@ -166,7 +166,7 @@ function note(
   failures[what] = { sinceMs: failures[what]?.sinceMs ?? clock.now(), reason: read.reason };
 }
 
-/** The configuration; undefined: there is none. */
+/** The configuration; undefined: it does not exist. */
 async function readConfiguration(
   api: AdmissionWatchOptions['api'],
   resource: string,

@@ -39,7 +39,7 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
-/** The text must be UTF-8: a half of a surrogate pair is none. */
+/** The text must be UTF-8, which has no half of a surrogate pair. */
 function escape(text: string): string {
   return text.toWellFormed().replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -120,7 +120,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   let skipped = 0;
   let wake = Promise.withResolvers<void>();
 
-  /** Opens the database that the matcher has verified; while there is none, the last one stays in use. */
+  /** Opens the database that the matcher has verified; until one is verified, the last one stays in use. */
   const refreshDatabase = (): void => {
     const { state, builtMs } = database();
     if ((state !== 'ok' && state !== 'tooOld') || builtMs === undefined || builtMs === open?.builtMs) return;

@@ -75,7 +75,7 @@ const ROUND_MS = 5000;
 const CONCURRENCY = 4;
 const RETRY_MS = 5 * 60_000;
 const MAX_WATCHED = 20_000;
-/** After so many questions without an answer a registry is left alone for {@link RETRY_MS}. */
+/** After this number of failed requests a registry is not asked for {@link RETRY_MS}. */
 const MAX_UNANSWERED = 3;
 const NO_ANSWER: ReadonlySet<RegistryErrorCode> = new Set(['unreachable', 'timeout', 'rateLimited'] as const);
 /** References of one image. */

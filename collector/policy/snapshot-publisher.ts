@@ -60,7 +60,7 @@ const SLICE = 50;
 const GZIP_LEVEL = 1;
 
 /**
- * Opens a publisher with the key in the data directory, which is made where there is none. A version is the time in
+ * Opens a publisher with the key in the data directory, which is created if absent. A version is the time in
  * milliseconds or one more than the last version, so that it goes up even where the directory was lost. Throws StartError.
  */
 export async function openSnapshotPublisher({

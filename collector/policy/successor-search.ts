@@ -106,7 +106,7 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
     }
     return { found, problem: '' };
   };
-  /** Asks for a scan where there is none, or where the last one failed a while ago. */
+  /** Asks for a scan if the image was never scanned, or if the last scan failed a while ago. */
   const scanState = (reference: ImageReference) => {
     const key = formatReference(reference);
     const known = scans.states().find(({ image }) => image === key);
@@ -160,7 +160,9 @@ interface Judging {
   readonly namespace: string;
 }
 
-/** The decision on an image that was scanned. Where its vulnerabilities are not known, it could not be told. */
+/**
+ * The decision on an image that was scanned. Where its vulnerabilities are not known, the outcome is `couldNotTell`.
+ */
 function judgeScan(
   { policies, clock }: Pick<SuccessorSearchOptions, 'policies' | 'clock'>,
   { reference: parsed, scan, annotations, namespace }: Judging,

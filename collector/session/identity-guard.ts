@@ -24,7 +24,7 @@ export interface IdentityConflict {
 export interface IdentityGuard {
   /**
    * May `newcomer` have the session of this node, which `current` has? An agent that dials again or was started again
-   * may; another one only once the first is gone, which the keepalive of its connection tells.
+   * may; another one only once the first is gone, which the keepalive of its connection shows.
    */
   readonly admit: (nodeId: string, newcomer: AgentRun, current: AgentRun | undefined) => boolean;
   /** Conflicts of the last ten minutes. */

@@ -114,7 +114,7 @@ export function parseImages({ images, omitted }: ImagesInUse): ParsedImages | st
   return { claims: [...claims.values()], omitted: count(omitted) };
 }
 
-/** The SHA-256 on the wire as hex; undefined: it is none. */
+/** The SHA-256 on the wire as hex; undefined if it has another length. */
 export function digestOf(bytes: Uint8Array | null | undefined): string | undefined {
   return bytes?.length === DIGEST_BYTES ? Buffer.from(bytes).toString('hex') : undefined;
 }

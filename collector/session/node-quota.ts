@@ -15,9 +15,9 @@ export interface NodeQuota {
   readonly openSession: () => string | undefined;
   /** How long to wait before the next message is read, or why its session must end; `isDelta`: it brings findings. */
   readonly next: (isDelta: boolean) => { readonly waitMs: number } | { readonly excess: string };
-  /** Counts a message of so many bytes that brings no findings and that nobody asked for. */
+  /** Counts a message of this size in bytes that brings no findings and that nobody asked for. */
   readonly countMessage: (bytes: number) => void;
-  /** Counts a part of a delta, of so many bytes. */
+  /** Counts a part of a delta, of this size in bytes. */
   readonly countPart: (bytes: number) => void;
   /** True once: nobody has asked before. */
   readonly isNew: () => boolean;

@@ -41,8 +41,8 @@ interface Entry {
 }
 
 /**
- * A transaction waits for what is on its way from the sockets: until so many turns of the event loop have brought nothing
- * new, and at most so many in all. A turn takes microseconds, or as long as there is something to read.
+ * A transaction waits for what is on its way from the sockets: until QUIET_TURNS turns of the event loop have brought
+ * nothing new, at most MAX_TURNS. A turn takes microseconds, or as long as there is something to read.
  */
 const QUIET_TURNS = 2;
 const MAX_TURNS = 16;
@@ -157,7 +157,7 @@ async function writeEach(batch: readonly Entry[], error: unknown, options: Write
   for (const entry of batch) await write([entry], options);
 }
 
-/** Tells what was stored. Events are made when they are read: for nobody it is not worth it. */
+/** Publishes what was stored. Events are made when they are read: without readers that costs nothing. */
 export function tell(eventBus: EventBus, result: Pick<RemovedNode, 'events' | 'newest'>): void {
   if (eventBus.isWatched()) for (const event of result.events) eventBus.publish({ type: 'finding', event });
   // Also after the events: what is no finding has no item.

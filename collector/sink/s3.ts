@@ -62,8 +62,9 @@ export function bucketUrl(endpoint: string, bucket: string, style: 'path' | 'vir
 
 /**
  * Objects of lines, compressed with gzip, in a bucket of Amazon S3 or of a storage with the same protocol (PutObject).
- * Events are accepted until an object is complete, and acknowledged once it is stored. An object that could not be stored
- * is kept, compressed, and uploaded again under the same key: an upload whose answer was lost is overwritten by itself.
+ * Events are accepted until an object is complete, and acknowledged once it is stored. An object that could not be
+ * stored is kept, compressed, and uploaded again under the same key: an upload whose response was lost is overwritten
+ * with the same content.
  */
 export function createS3Sink(options: S3Options): Sink {
   const { name, clock, render, limits } = options;

@@ -23,7 +23,7 @@ export interface FrameOptions {
   readonly facility: Facility;
   /** Most bytes of a message, header included, the length before it not. */
   readonly maxBytes: number;
-  /** Tells one run of the collector from another. */
+  /** Distinguishes runs of the collector. */
   readonly procId: string;
   /** Absent: octet counting. */
   readonly framing?: Framing;

@@ -31,8 +31,9 @@ const RESOLVE_MS = 10_000;
 const RETRY_MS = 1000;
 
 /**
- * RFC 5424 messages over UDP (RFC 5426): one in a datagram. Nothing tells whether a datagram arrived, so a batch counts
- * as delivered once it is sent. Only a receiver that refuses datagrams is noticed: its batch is sent again.
+ * RFC 5424 messages over UDP (RFC 5426): one in a datagram. The sender cannot know whether a datagram arrived, so a
+ * batch counts as delivered once it is sent. Only a receiver that refuses datagrams is noticed: its batch is sent
+ * again.
  */
 export function createSyslogUdpSink({ name, clock, render, frame, address }: SyslogUdpOptions): Sink {
   const options: FrameOptions = {
@@ -93,7 +94,7 @@ interface OpenSocket {
   readonly refusal: () => string | undefined;
 }
 
-/** A socket that sends to the receiver only, and so learns of its refusals; or why there is none. */
+/** A socket that is connected to the receiver, and so learns of its refusals; or why it could not be opened. */
 async function connect(address: Address, clock: Clock): Promise<OpenSocket | string> {
   let refusal: string | undefined;
   const late = (): undefined => undefined;

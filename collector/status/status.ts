@@ -63,7 +63,7 @@ async function readFiles({ storePath, requiredFiles, clock }: StatusOptions) {
   return { bytes, space, missingFiles };
 }
 
-/** Tells the status of this collector whenever it is called. Never rejects: a failing store is part of the answer. */
+/** Returns the current status of this collector. Never rejects: a failing store is part of the answer. */
 export function createStatus(options: StatusOptions): () => Promise<CollectorStatus> {
   const { version, heartbeatMs, clock, sinks, addresses } = options;
   const startedMs = clock.now();

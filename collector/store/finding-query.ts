@@ -15,7 +15,7 @@ const MAX_LIMIT = 10_000;
 const MAX_TEXT = 1000;
 /** Most words in it: each is looked for in every row. */
 const MAX_WORDS = 16;
-/** Name of the SQL function that tells whether one of the strings of a detail holds a text. */
+/** Name of the SQL function that returns whether one of the strings of a detail contains a text. */
 const HOLDS = 'detail_holds';
 
 /** A condition in SQL with its values. */
@@ -53,7 +53,7 @@ export function prepareFindingQuery(db: DatabaseSync): (filter: FindingFilter) =
       const from = after !== undefined && statusCode === after[0] ? [afterKey(after.slice(1))] : [];
       const statement = selectByStatus(db, [...conditions, ...from]);
       const values = [...conditions, ...from].flatMap((condition) => condition.values);
-      // One more than asked for tells whether a page follows.
+      // One more than requested shows whether a page follows.
       found.push(...(statement.all(statusCode, ...values, filter.limit + 1 - found.length) as unknown as Row[]));
       if (found.length > filter.limit) break;
     }

@@ -182,7 +182,9 @@ export interface ImageUseSummary {
 }
 
 /**
- * opened: found, or not suppressed any more; changed: severity, fix, exploitation or suppression differ; resolved: fixed, withdrawn, or no image has it. */
+ * opened: found, or not suppressed any more; changed: severity, fix, exploitation or suppression differ; resolved:
+ * fixed, withdrawn, or no image has it.
+ */
 export type VulnerabilityAction = 'opened' | 'changed' | 'resolved';
 
 /** Why a vulnerability of a package version is resolved: the database does not list it any more, or no image has it. */
@@ -219,7 +221,10 @@ export interface JudgementTerms {
   readonly limit?: number;
 }
 
-/** A place among package versions whose vulnerabilities have no events yet: from this package on, after this vulnerability. */
+/**
+ * A place among package versions whose vulnerabilities have no events yet: from this package on, after this
+ * vulnerability.
+ */
 export interface AnnouncePlace {
   readonly packageKey: number;
   readonly afterVulnerability: number;
@@ -231,7 +236,8 @@ export const ANNOUNCE_START: AnnouncePlace = Object.freeze({ packageKey: 0, afte
 /** The part of the `Store` port that holds images. Every method rejects with StoreError. */
 export interface ImageStore {
   /**
-   * Stores what a node says about its images. `isWhole`: images that the list does not name are not there any more; their claims stay until `prune`.
+   * Stores what a node says about its images. `isWhole`: images that the list does not name are not there any more;
+   * their claims stay until `prune`.
    */
   readonly putClaims: (
     nodeId: string,
@@ -242,11 +248,13 @@ export interface ImageStore {
   readonly putInventory: (digest: string, inventory: Inventory, content: Uint8Array, atMs: number) => Promise<void>;
   /** The last in order of the databases that judged a package version; empty: none did. */
   readonly newestDatabase: () => Promise<string>;
-  /** Package versions that this database has not judged, at most `limit`, by name, from `fromName` on (from the first). */
+  /**
+   * Package versions that this database has not judged, at most `limit`, by name, from `fromName` on (from the first).
+   */
   readonly unjudged: (database: string, limit: number, fromName?: string) => Promise<readonly PackageVersion[]>;
   /**
    * Stores judgements with their events, in one transaction. A package version that only images at rest have makes no
-   * event. `newest`: position of the last event, 0 where there is none. `stored`: how many judgements are stored
+   * event. `newest`: position of the last event, 0 without events. `stored`: how many judgements are stored
    * completely. The next one may be in part; its package version stays unjudged until the same judgement is put again.
    */
   readonly putJudgements: (
@@ -263,14 +271,17 @@ export interface ImageStore {
   readonly suppressedKeys: () => Promise<readonly number[]>;
   /** The package versions that have the vulnerability with this key. */
   readonly packagesWith: (vulnerabilityKey: number) => Promise<readonly PackageVulnerability[]>;
-  /** Stores what is suppressed, with events, in one transaction. Resolves to the position of the last event, 0 where there is none. */
+  /**
+   * Stores what is suppressed, with events, in one transaction. Resolves to the position of the last event, 0 without
+   * events.
+   */
   readonly putSuppressions: (
     changes: readonly SuppressionChange[],
     terms: { readonly atMs: number; readonly describeUse: DescribeUse },
   ) => Promise<number>;
   /**
-   * Writes the events of package versions that only images at rest had until a container ran one of them. Looks at up to
-   * `packages` package versions and writes up to `vulnerabilities` events, from a place on. `newest`: as in
+   * Writes the events of package versions that only images at rest had until a container ran one of them. Looks at up
+   * to `packages` package versions and writes up to `vulnerabilities` events, from a place on. `newest`: as in
    * `putJudgements`; `next`: where to go on; undefined: all were looked at.
    */
   readonly announce: (
@@ -286,7 +297,7 @@ export interface ImageStore {
   readonly claims: (imageId?: string) => Promise<readonly StoredClaim[]>;
   /** All inventories that are stored completely, by digest. */
   readonly inventories: () => Promise<ReadonlyMap<string, StoredInventory>>;
-  /** The inventory as the node sent it (proto/inventory-codec.ts); undefined: there is none. */
+  /** The inventory as the node sent it (proto/inventory-codec.ts); undefined: not stored. */
   readonly inventoryContent: (digest: string) => Promise<Uint8Array | undefined>;
   /**
    * Stores what the collector has read itself. No node can change it. At most 2,000 scans and 256 MiB are kept: first
@@ -294,7 +305,7 @@ export interface ImageStore {
    */
   readonly putScan: (scan: ImageScan, content: Uint8Array) => Promise<void>;
   readonly scans: () => Promise<readonly ImageScan[]>;
-  /** The inventory of a scan, by the id of its image; undefined: there is none. */
+  /** The inventory of a scan, by the id of its image; undefined: not stored. */
   readonly scanContent: (id: string) => Promise<{ readonly digest: string; readonly bytes: Uint8Array } | undefined>;
   /** The vulnerabilities of the packages of these inventories. */
   readonly vulnerabilitiesOf: (digests: readonly string[]) => Promise<readonly PackageVulnerability[]>;
@@ -313,8 +324,9 @@ export interface ImageStore {
   /** The packages of an inventory that is stored completely, as keys. */
   readonly packagesOf: (digest: string) => Promise<readonly number[]>;
   /**
-   * Deletes claims of images that were not in use since `releasedBeforeMs`, inventories that no claim names, and package
-   * versions that no inventory has: their vulnerabilities are resolved with an event. Resolves to the newest position.
+   * Deletes claims of images that were not in use since `releasedBeforeMs`, inventories that no claim names, and
+   * package versions that no inventory has: their vulnerabilities are resolved with an event. Resolves to the newest
+   * position.
    */
   readonly pruneImages: (terms: { readonly releasedBeforeMs: number; readonly atMs: number }) => Promise<number>;
 }

@@ -99,7 +99,7 @@ export function splitFindingId(id: string): { readonly check: string; readonly s
 
 /**
  * The rest of what a finding says, as a JSON array of strings: title, then source, seen and expected of each piece of
- * evidence, then the reason if there is one (the length tells).
+ * evidence, then the reason if there is one (by the length of the list).
  */
 export function detailOf(finding: Finding): string {
   const parts = [finding.title];

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreError } from './error.ts';
 
-/** `PLIM`: tells our files from those of other programs (PRAGMA application_id). */
+/** `PLIM`: distinguishes our files from those of other programs (PRAGMA application_id). */
 const APPLICATION_ID = 0x504c494d;
 
 /**

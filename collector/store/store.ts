@@ -205,7 +205,7 @@ export interface PackedFinding {
 
 /**
  * `applied`: stored; `events` are the changes that it made, in order (none if nothing differed), made when they are read;
- * `newest` is the position of the last one, 0 if there is none; `count` says how many there are.
+ * `newest` is the position of the last one, 0 without events; `count` says how many there are.
  * `duplicate`: this sequence was already committed; nothing was done.
  * `gap`: sequences are missing before it; nothing was done, the node must resync.
  */
@@ -216,7 +216,7 @@ export type CommitResult =
 
 /**
  * What a node had that was removed. `findings`: how many; `resolved`: how many of them were open, each with one of
- * `events`, in order, made when they are read; `newest`: the newest position that it wrote, 0 if there is none.
+ * `events`, in order, made when they are read; `newest`: the newest position that it wrote, 0 without events.
  */
 export interface RemovedNode {
   readonly findings: number;

@@ -74,7 +74,7 @@ export function prepareWaivedFindings(db: DatabaseSync, waivers: FindingWaivers)
     `SELECT container.value ->> '$.imageId' AS imageId FROM node, json_each(node.containers) AS container
      WHERE node.key = ? AND container.value ->> '$.id' = ? LIMIT 1`,
   );
-  // The index alone tells the check of a finding: only those that a waiver may accept are read.
+  // The index alone has the check of a finding: only those that a waiver may accept are read.
   const pageOf = (condition: string): string =>
     `SELECT found.key, found.node, node.id AS nodeId, node.name AS nodeName, check_name.id AS "check",
        subject.text AS subject, finding.status_code AS statusCode, finding.first_seen AS firstSeenMs,

@@ -85,7 +85,7 @@ export function createWaiverSet(endedBefore: Iterable<string>): WaiverSet {
 
 /**
  * What `match.nodes` knows a node by: what its certificate says. That is the name only where a Kubernetes cluster
- * confirmed it (its ids are UIDs, which no host can have); a host tells its name itself, and has its id.
+ * confirmed it (its ids are UIDs, which no host can have); a host reports its own name, and has its id.
  */
 function namesOf({ id, name }: WaivableFinding['node']): readonly string[] {
   return isNodeUid(id) ? [name, id] : [id];

@@ -121,7 +121,7 @@ export function kernelRows({ kernel }: NodeFacts, unread: readonly string[]): re
   ];
 }
 
-/** The kernel tells the start of a process to the second. As the check daemon.pending-restart. */
+/** The kernel gives the start of a process to the second. As the check daemon.pending-restart. */
 const START_TOLERANCE_MS = 1000;
 
 /** The container runtime as people read it. */

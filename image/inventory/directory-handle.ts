@@ -36,7 +36,7 @@ export class DirectoryPool {
     return `/proc/self/fd/${String(this.#descriptor(handle))}`;
   }
 
-  /** Opens a directory below another. Throws `FileTreeError` where it is none any more. */
+  /** Opens a directory below another. Throws `FileTreeError` if it is no longer a directory. */
   open(handle: DirectoryHandle): number {
     return this.#descriptor(handle);
   }

@@ -20,7 +20,7 @@ export type FoundLayers =
 export interface FoundLayer {
   /** The directory with its files. */
   readonly path: string;
-  /** Tells the directory from another one that took its place. */
+  /** Identity of the directory, which changes when it is replaced. */
   readonly identity: string;
   /** The list of its entries; undefined for the oldest layer, which has nothing to hide. */
   readonly entryList: string | undefined;

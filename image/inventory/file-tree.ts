@@ -13,12 +13,12 @@ export interface FileTree {
    */
   readonly walk: (visit: (file: TreeFile) => void) => readonly InventoryGap[];
   /**
-   * The regular file at a path, links followed inside the image; undefined where there is none. Its `path` is the one
+   * The regular file at a path, links followed inside the image; undefined if absent. Its `path` is the one
    * that the links lead to. Throws `FileTreeError` where a directory on the way cannot be read.
    */
   readonly file: (path: string) => TreeFile | undefined;
   /**
-   * Names of the entries of a directory, sorted, links followed inside the image; empty where there is none. Throws
+   * Names of the entries of a directory, sorted, links followed inside the image; empty if absent. Throws
    * `FileTreeError` where it cannot be read or has too many entries.
    */
   readonly list: (path: string) => readonly string[];

@@ -16,8 +16,8 @@ export interface InventoryRun {
 
 /**
  * What came of it. Without an inventory nothing is known about the image: `unreadable` the source cannot be opened,
- * `deadline` it took too long, `memory` it needed more than `maxHeapMb`, `crashed` the worker ended by itself, `aborted`
- * by the signal.
+ * `deadline` it took too long, `memory` it needed more than `maxHeapMb`, `crashed` the worker ended unexpectedly,
+ * `aborted` by the signal.
  */
 export type InventoryOutcome =
   /** `imageId`: the id of the image of an archive, the SHA-256 of its configuration. */

@@ -30,7 +30,7 @@ export async function readBoundedFile(path: string, maxBytes: number): Promise<B
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const { size } = await regularFile(file);
-    // The size may have been told wrong, and may grow: one byte more than allowed is read.
+    // The stated size may be wrong, and the file may grow: one byte more than allowed is read.
     if (size > maxBytes) return { ok: false, reason: `is larger than ${String(maxBytes)} bytes` };
     const parts: Uint8Array[] = [];
     let length = 0;

@@ -1,6 +1,6 @@
 import { readBoundedText } from './bounded-text.ts';
 
-/** A token, or why there is none. */
+/** A token, or why it could not be read. */
 type CollectorToken = { readonly ok: true; readonly token: string } | { readonly ok: false; readonly reason: string };
 
 const MAX_TOKEN_BYTES = 16 * 1024;

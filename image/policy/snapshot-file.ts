@@ -28,7 +28,7 @@ export interface SnapshotTrust {
   readonly minVersion: number;
 }
 
-/** A snapshot, or why there is none. `older`: than the one that was believed last. `reason` is for people. */
+/** A snapshot, or why it cannot be used. `older`: older than the last accepted one. `reason` is for people. */
 export type OpenedSnapshot =
   | { readonly ok: true; readonly snapshot: PolicySnapshot }
   | {

@@ -168,7 +168,7 @@ export function parseManifest(bytes: Uint8Array, { contentType, digest }: Manife
 
 /**
  * The entry of an index that a runtime on the platform would use: the first with equal operating system, architecture
- * and variant (arm64 is v8, arm is v7 where none is named); undefined where there is none. Entries for attestations,
+ * and variant (arm64 is v8, arm is v7 where none is named); undefined if no entry matches. Entries for attestations,
  * whose platform is `unknown`, are never chosen.
  */
 export function choosePlatform({ manifests }: ImageIndex, wanted: Platform): Descriptor | undefined {

@@ -175,7 +175,7 @@ function failureOfStatus({ status, headers }: HttpResponse, isRegistry: boolean)
   return registryFailure(status >= 500 ? 'unreachable' : 'malformed', what);
 }
 
-/** A proxy or a wrong address answers 404 too, which must not read as "there is none". */
+/** A proxy or a wrong address answers 404 too, which must not be taken for "does not exist". */
 function isFromRegistry(headers: HttpResponse['headers']): boolean {
   return (
     headers['docker-distribution-api-version'] !== undefined ||

@@ -82,7 +82,7 @@ function addElement(element: SpdxPackage, described: ReadonlySet<string>, packag
   });
 }
 
-/** Before purposes were part of SPDX, Trivy told operating systems by their id. */
+/** Before purposes were part of SPDX, Trivy marked operating systems by their id. */
 function isSystem({ SPDXID, primaryPackagePurpose: purpose }: SpdxPackage): boolean {
   if (purpose === null) return SPDXID.startsWith('SPDXRef-OperatingSystem');
   return purpose === 'OPERATING_SYSTEM' || purpose === 'OPERATING-SYSTEM';

@@ -51,7 +51,7 @@ export function parsePublicKey(pem: string): ParsedKey {
   };
 }
 
-/** Hashes to try, null for a scheme that hashes by itself; otherwise why the key is refused. */
+/** Hashes to try, null for a scheme with its own hash; otherwise why the key is refused. */
 function hashesOf(key: KeyObject): readonly (string | null)[] | string {
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   const type = key.asymmetricKeyType;

@@ -27,7 +27,7 @@ export interface BuildOptions {
   readonly output: string;
   /** Milliseconds since the epoch that the database states as the time of its build. */
   readonly builtAt: number;
-  /** Creates the directory of the output where there is none. */
+  /** Creates the directory of the output if absent. */
   readonly makesDirectory?: boolean;
   readonly signal: AbortSignal;
   /** Called now and then. */
@@ -189,7 +189,7 @@ async function buildInto(
   }
 }
 
-/** Reports progress every so many calls and lets other work run; rejects once the build is aborted. */
+/** Reports progress at intervals and lets other work run; rejects once the build is aborted. */
 function progress(
   { onProgress, signal }: BuildOptions,
   describe: () => BuildProgress,

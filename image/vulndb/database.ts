@@ -40,7 +40,7 @@ export interface AffectedName {
   readonly name: string;
 }
 
-/** The database, or why there is none. */
+/** The database, or why it could not be opened. */
 export type OpenedDatabase =
   | { readonly ok: true; readonly database: VulnerabilityDatabase }
   | { readonly ok: false; readonly code: 'missing' | 'damaged' | 'other-layout'; readonly problem: string };

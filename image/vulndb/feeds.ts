@@ -33,7 +33,7 @@ export type FeedRow =
       readonly extendedDay: number | undefined;
     };
 
-/** How the rows of a CSV file are read; undefined for a file that is none of those that are known. */
+/** How the rows of a CSV file are read; undefined for an unknown file. */
 export interface FeedReader {
   readonly kind: FeedRow['kind'];
   /** The row; `undefined` where it is damaged, `'none'` where it says nothing (a release without an end). */

@@ -1,6 +1,6 @@
 /**
- * The files that a vulnerability database is built from: found in directories, told apart by name and content, and read
- * as streams with bounds. All of them are untrusted.
+ * The files that a vulnerability database is built from: found in directories, distinguished by name and content, and
+ * read as streams with bounds. All of them are untrusted.
  */
 import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { errorCode } from '../../service/files.ts';
 
-/** What a file holds, by its name; JSON and CSV are told apart when they are read. */
+/** What a file holds, by its name; JSON and CSV are distinguished when they are read. */
 export type InputKind = 'zip' | 'lines' | 'json' | 'csv';
 
 /** One file to read. */

@@ -16,7 +16,7 @@ import { createRegistryClient } from '../registry/registry-client.ts';
 export interface UpdateSource {
   /** Reads the database; `consume` gets it in parts. The problem, or undefined once all of it was read. */
   readonly read: (consume: (part: Buffer) => Promise<void>) => Promise<string | undefined>;
-  /** A small file beside it; `undefined` where there is none. */
+  /** A small file beside it; `undefined` if absent. */
   readonly readBeside: (suffix: '.sha256' | '.sig') => Promise<BesideResult>;
   /** Whether `read` has compared the bytes with a digest that the source names. */
   readonly isDigestVerified: boolean;

@@ -16,7 +16,7 @@ const PIECE_BYTES = 16 * 1024;
 /** End of central directory (APPNOTE.TXT 4.3.16): 22 bytes and a comment of at most 65,535. */
 const END_RECORD_BYTES = 22 + 65_535;
 const END_SIGNATURE = 0x0605_4b50;
-/** The count of a Zip64 archive stands elsewhere. */
+/** The count of a Zip64 archive is elsewhere. */
 const ZIP64_COUNT = 0xffff;
 
 /**

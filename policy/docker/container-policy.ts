@@ -177,7 +177,7 @@ export function parseContainerPolicy({ value, source }: PolicyDocument): Parsed<
 
 /**
  * The policy for a client: of those that match its name, the most specific. `client` is the common name of the TLS
- * certificate; undefined where there is none, which only the pattern `*` matches.
+ * certificate; undefined without one, which only the pattern `*` matches.
  */
 export function selectContainerPolicy(
   policies: readonly ContainerPolicy[],

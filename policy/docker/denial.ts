@@ -9,7 +9,7 @@ export interface Denial {
   /** The same in each copy of the record. */
   readonly id: string;
   readonly atMs: number;
-  /** Common name of the client certificate; undefined where there is none. */
+  /** Common name of the client certificate; undefined without one. */
   readonly client: string | undefined;
   readonly hostname: string;
   readonly authorization: Authorization;

@@ -36,7 +36,7 @@ export function judgeDatabase({ maxAge }: DatabaseRule, { evidence, now }: Judge
   ];
 }
 
-/** Why nothing can be told from the database, whatever its age; undefined where it can be used. */
+/** Why the database cannot be used, whatever its age; undefined where it can be used. */
 export function databaseProblem(database: JudgeInput['evidence']['database'], now: number): string | undefined {
   if (database.state === 'absent') return 'there is no vulnerability database';
   if (database.state === 'unreadable') return `the vulnerability database cannot be used: ${database.reason}`;

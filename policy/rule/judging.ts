@@ -58,7 +58,7 @@ export function violation(
   return { kind: 'violation', severity: 'high', about: '', ...parts };
 }
 
-/** Something that could not be told. */
+/** Something that could not be decided. */
 export function unknown(
   parts: Omit<Objection, 'kind' | 'severity' | 'about'> & Partial<Pick<Objection, 'about'>>,
 ): Objection {

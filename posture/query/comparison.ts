@@ -112,7 +112,7 @@ const ORDERED: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Below 0 where `left` comes first, above 0 where `right` does; NaN where a double is none. Text is in the order of its
+ * Below 0 where `left` comes first, above 0 where `right` does; NaN if one of them is NaN. Text is in the order of its
  * code points, and costs as much as is read of it. Throws a QueryError for types that have no order, or for two of different types.
  */
 export function compare(left: unknown, right: unknown, budget: Budget): number {

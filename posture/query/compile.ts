@@ -126,7 +126,7 @@ function identifier(pass: Compilation, name: string, at: Span, place: Place): Ty
     return { tree: { kind: 'variable', at, name }, type };
   }
   if (TYPE_NAMES.has(name)) return typeValue(name, at);
-  throw new QueryError(`there is no fact \`${name}\`${suggestion(name, pass.types.keys())}`, at);
+  throw new QueryError(`unknown fact \`${name}\`${suggestion(name, pass.types.keys())}`, at);
 }
 
 function typeValue(name: string, at: Span): Typed {
@@ -362,7 +362,7 @@ function method(pass: Compilation, node: CelNode, place: Place): Typed {
 
 function noFunction(pass: Compilation, name: string, at: Span): QueryError {
   const names = [...pass.functions.keys()].filter((each) => /^[a-z]/.test(each));
-  return new QueryError(`there is no function \`${name}\`${suggestion(name, [...names, ...MACRO_NAMES])}`, at);
+  return new QueryError(`unknown function \`${name}\`${suggestion(name, [...names, ...MACRO_NAMES])}`, at);
 }
 
 function apply(

@@ -84,7 +84,7 @@ function isUntestable(value: unknown, { isStrict }: Run): boolean {
 function lookUp(name: string, at: Span, scope: Scope | undefined, run: Run): unknown {
   for (let inner = scope; inner !== undefined; inner = inner.outer) if (inner.name === name) return inner.value;
   const value = run.variables.get(name);
-  return value === undefined ? new Failure(`there is no fact \`${name}\``, at) : value;
+  return value === undefined ? new Failure(`unknown fact \`${name}\``, at) : value;
 }
 
 /** A field that is not there is null, and so is any field of null. */
@@ -94,7 +94,7 @@ function fieldOf(of: unknown, field: string, at: Span): unknown {
   return mapEntry(of, field) ?? null;
 }
 
-/** An item by its number, or an entry by its key; null where there is none. */
+/** An item by its number, or an entry by its key; null if absent. */
 function entryOf(of: unknown, key: unknown, { at, uncollected }: Extract<Tree, { kind: 'index' }>): unknown {
   if (isMissing(of)) return of;
   if (isMissing(key)) return key;

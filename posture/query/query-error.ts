@@ -19,7 +19,7 @@ export class QueryError extends Error {
   }
 }
 
-/** The problem for people, in one line with its place: `there is no fact foo (at character 12)`. */
+/** The problem for people, in one line with its place: `unknown fact foo (at character 12)`. */
 export function queryErrorText(error: unknown): string {
   if (error instanceof QueryError) return placed(error.message, error.at);
   // The engine ran out of stack or of what a string may hold: the expression asks for too much.

@@ -87,7 +87,7 @@ export function mapKey(key: unknown): string | bigint | boolean | undefined {
   return typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : undefined;
 }
 
-/** The entry of a map, undefined where there is none. */
+/** The entry of a map, undefined if absent. */
 export function mapEntry(map: unknown, key: unknown): unknown {
   const stored = mapKey(key);
   if (map instanceof Map) return stored === undefined ? undefined : (map as ReadonlyMap<unknown, unknown>).get(stored);

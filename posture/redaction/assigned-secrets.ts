@@ -87,7 +87,7 @@ const isNameCharacter = (code: number): boolean =>
   code === 46 ||
   code === 36;
 
-/** May a value follow a colon directly? In images (`team/token:1.2`) and schemes (`secret://`) it is none. */
+/** May a value follow a colon directly? Not in images (`team/token:1.2`) and schemes (`secret://`). */
 function startsValue(text: string, nameStart: number, valueStart: number): boolean {
   if ('"\'\\'.includes(text.charAt(valueStart))) return true;
   const before = text.charAt(nameStart - 1);
@@ -152,7 +152,7 @@ function plainEnd(text: string, { start, name, valueStart, sign, isSpaced }: Ass
     const comment = text.slice(valueStart, line).indexOf(' #');
     return trimEnd(text, valueStart, comment === -1 ? line : valueStart + comment);
   }
-  // A value that goes on behind a comma, semicolon or ampersand is one; what looks like the next name is none.
+  // A value continues behind a comma, semicolon or ampersand, unless what follows looks like the next name.
   const part = firstOf(
     text,
     valueStart,

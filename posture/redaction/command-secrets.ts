@@ -11,7 +11,7 @@ const OPTION_VALUE = 'a secret option of a command';
 const MAX_DEPTH = 4;
 /** A password is not longer than that. */
 const MAX_HERE_DOCUMENT = 4096;
-/** So many words behind a program still belong to it. */
+/** How many words behind a program still belong to it. */
 const MAX_DISTANCE = 64;
 
 /** Adds the secrets that the commands in `text` are given, also those of commands within quotes: `sh -c "mysql -p…"`. */
@@ -154,7 +154,7 @@ function accountSpan(text: string, word: ShellWord | undefined): readonly Secret
   return separator === -1 ? NONE : valueSpan(text, trimQuote(text, { ...word, start: word.start + separator + 1 }));
 }
 
-/** The word without its first `length` characters, of which a quote before them is none. */
+/** The word without its first `length` characters, not counting a quote before them. */
 function rest(text: string, word: ShellWord, length: number): ShellWord {
   const quote = '"\''.includes(text.charAt(word.start)) ? 1 : 0;
   return trimQuote(text, { ...word, start: word.start + quote + length });

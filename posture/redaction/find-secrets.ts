@@ -189,7 +189,7 @@ function merged(spans: readonly SecretSpan[], text: string): readonly SecretSpan
 
 const TELLING: readonly RegExp[] = [/^a redacted value$/, /^a value of |^a secret option/];
 
-/** A form tells more than a name, and a name more than a mark. */
+/** A form is stronger evidence than a name, and a name than a mark. */
 function moreTelling(one: SecretSpan, other: SecretSpan): SecretSpan {
   const rank = ({ what, name }: SecretSpan): number => {
     const index = TELLING.findIndex((pattern) => pattern.test(what));

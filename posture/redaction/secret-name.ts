@@ -1,7 +1,7 @@
-/** Stands where a secret was taken out. */
+/** Replaces a secret. */
 export const REDACTED = '[redacted]';
 
-/** Stands where a value was left out that is not known to be a secret, such as the value of ENV in a build step. */
+/** Replaces a value that is not known to be a secret, such as the value of ENV in a build step. */
 export const OMITTED = '[omitted]';
 
 /** What the last part of a name ends with where its value is a secret: DB_PASSWORD, dbpassword, clientSecret. */

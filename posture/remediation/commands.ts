@@ -8,7 +8,7 @@ export type Family = (typeof FAMILIES)[number];
 type Table = Readonly<Record<string, Readonly<Partial<Record<Family, readonly string[]>>>>>;
 const COMMANDS: Table = commands;
 
-/** Words by which os-release(5) or the name of an operating system tells a family. */
+/** Words by which os-release(5) or the name of an operating system names a family. */
 const WORDS: Readonly<Record<Family, RegExp>> = Object.freeze({
   alpine: /\balpine\b/,
   bottlerocket: /\bbottlerocket\b/,

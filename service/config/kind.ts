@@ -8,7 +8,7 @@ export interface Kind<T> {
   readonly name: string;
   /** `a duration such as 30s, 15m or 1h, at least 10s`. */
   readonly expects: string;
-  /** The value; undefined where the text is none. */
+  /** The value; undefined if the text is not one. */
   readonly read: (text: string, context: ReadContext) => T | undefined;
 }
 

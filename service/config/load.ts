@@ -15,7 +15,7 @@ export interface LoadRequest {
   /** Flags by long name; `config` names the file. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The text of a file; undefined where there is none; rejects where it cannot be read. */
+  /** The text of a file; undefined if it does not exist; rejects if it cannot be read. */
   readonly readFile: (path: string) => Promise<string | undefined>;
   readonly uid: number;
   readonly home: string;

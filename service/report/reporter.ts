@@ -17,7 +17,7 @@ export interface ReportServer {
   readonly token: () => Promise<ReportToken>;
 }
 
-/** A token, or why there is none. */
+/** A token, or why it could not be read. */
 export type ReportToken =
   { readonly ok: true; readonly token: string } | { readonly ok: false; readonly reason: string };
 

@@ -22,7 +22,7 @@ const PUBLIC_FILE = 0o644;
 const RENEW_BELOW = 0.3;
 
 /**
- * The authority in `directory` (`ca.pem`, `ca-key.pem`), made there if there is none yet. Throws {@link TlsError} for one
+ * The authority in `directory` (`ca.pem`, `ca-key.pem`), created there if absent. Throws {@link TlsError} for one
  * that cannot be used; it is never replaced, since every node trusts it.
  */
 export async function ensureAuthority(directory: string, nowMs: number): Promise<Authority> {

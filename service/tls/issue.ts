@@ -33,7 +33,7 @@ export const CLOCK_SKEW_MS = 5 * 60_000;
 export const ALGORITHM = Object.freeze({ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' });
 
 /**
- * Makes a key (EC P-256) and a certificate for it, signed by `issuer`, or by itself for an authority. Validity starts
+ * Makes a key (EC P-256) and a certificate for it, signed by `issuer`, or self-signed for an authority. Validity starts
  * at `nowMs`.
  */
 export async function issueCertificate(

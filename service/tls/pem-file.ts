@@ -24,7 +24,7 @@ export interface KeyFile {
 const MAX_CERTIFICATES = 16;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]{1,65536}-----END CERTIFICATE-----/g;
 
-/** The certificates in a PEM text, in order. Throws where one of them is not valid, or where there is none. */
+/** The certificates in a PEM text, in order. Throws if one of them is not valid, or if the text has none. */
 export function parseCertificates(pem: string): readonly [X509Certificate, ...X509Certificate[]] {
   const [first = '', ...more] = (pem.match(CERTIFICATE) ?? []).slice(0, MAX_CERTIFICATES);
   return [new X509Certificate(first), ...more.map((block) => new X509Certificate(block))];

@@ -50,16 +50,16 @@ void t.test('asked for in every way', async (t) => {
 
 void t.test('what is not there is answered with what was probably meant, and exit status 2', async (t) => {
   const cases: readonly (readonly [args: readonly string[], problem: RegExp])[] = [
-    [['scna'], /there is no command "scna"; did you mean scan\?/],
+    [['scna'], /unknown command "scna"; did you mean scan\?/],
     [['help', 'nods'], /did you mean nodes\?/],
     [['scan', '--severty', 'high'], /scan has no option "--severty"; did you mean --severity\?/],
     [
       ['scan', '--check', 'container.privilegd'],
-      /there is no check "container\.privilegd"; did you mean container\.privileged\?/,
+      /unknown check "container\.privilegd"; did you mean container\.privileged\?/,
     ],
     [
       ['scan', '--benchmark', 'cis-docker-1.8'],
-      /there is no benchmark "cis-docker-1\.8"; did you mean cis-docker-1\.8\.0\?/,
+      /unknown benchmark "cis-docker-1\.8"; did you mean cis-docker-1\.8\.0\?/,
     ],
     [['explain', 'ssh'], /ssh is an area, not a check/],
     [['completion', 'tcsh'], /give one of: bash, zsh, fish/],
@@ -67,7 +67,7 @@ void t.test('what is not there is answered with what was probably meant, and exi
     [['query', '1', '--deadline', 'soon'], /--deadline: expected a duration/],
     [['findings', '--limit', '0'], /--limit: expected a number from 1/],
     [['nodes', '--api', 'nowhere'], /--api: expected host:port/],
-    [['evil\u001b[2Jcommand'], /there is no command "evil\\u001b\[2Jcommand"/],
+    [['evil\u001b[2Jcommand'], /unknown command "evil\\u001b\[2Jcommand"/],
   ];
   for (const [args, problem] of cases) {
     const run = await plimsoll(args);

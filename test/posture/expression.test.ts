@@ -259,13 +259,13 @@ await t.test('`in` on a map that does not hold every key of the node', async (t)
 await t.test('slips are found before anything is evaluated', async (t) => {
   const slips: readonly (readonly [string, string])[] = [
     ['kernel.lockdwn', 'kernel has no field `lockdwn`; did you mean `lockdown`? (at character 8)'],
-    ['contaners', 'there is no fact `contaners`; did you mean `containers`? (at character 1)'],
+    ['contaners', 'unknown fact `contaners`; did you mean `containers`? (at character 1)'],
     [
       'containers.filter(c, c.secomp.mode == "x")',
       'c has no field `secomp`; did you mean `seccomp`? (at character 24)',
     ],
     ['containers.filter(c, has(c.secomp))', 'c has no field `secomp`; did you mean `seccomp`? (at character 28)'],
-    ['containers.filtr(c, true)', 'there is no function `filtr`; did you mean `filter`? (at character 12)'],
+    ['containers.filtr(c, true)', 'unknown function `filtr`; did you mean `filter`? (at character 12)'],
     [
       'containers.filter(c, c.seccomp.mode == "disable")',
       '`disable` is not a possible value (disabled, strict, filter); did you mean `disabled`? (at character 40)',
@@ -288,8 +288,8 @@ await t.test('slips are found before anything is evaluated', async (t) => {
     ['kernel.lockdown ==', 'the expression ends too early (at character 19)'],
     ['"integrity', 'unterminated string (at character 1)'],
     ['', 'the expression ends too early (at character 1)'],
-    ['foo(1)', 'there is no function `foo` (at character 1)'],
-    ['cel', 'there is no fact `cel` (at character 1)'],
+    ['foo(1)', 'unknown function `foo` (at character 1)'],
+    ['cel', 'unknown fact `cel` (at character 1)'],
     ['b"x"', 'bytes cannot be used in a query (at character 1)'],
     ['bytes("x")', 'bytes cannot be used in a query (at character 1)'],
     [

@@ -238,7 +238,7 @@ void t.test('what is wrong is said when it is loaded', (t) => {
     [{ condition: 'container.pid ==' }, /^spec\.condition: the expression ends too early/],
     [{ condition: 'true' }, /names no fact/],
     [{ condition: 'container.labels["a"] == "b"' }, /no field `labels`/],
-    [{ condition: 'unread.size() == 0' }, /there is no fact `unread`/],
+    [{ condition: 'unread.size() == 0' }, /unknown fact `unread`/],
     [{ condition: 'kernel.sysctls["net.ipv4.tcp_ecn"] == "0"' }, /not collected/],
     [{ condition: 'kernel.sysctls.filter(k, k == "x").size() == 0' }, /not every key of this map is collected/],
     [{ condition: 'kernel.sysctls.size() == 0' }, /not every key of this map is collected/],
@@ -250,7 +250,7 @@ void t.test('what is wrong is said when it is loaded', (t) => {
     [{ condition: 'container.pid > 0', severity: 'bad' }, /^spec\.severity: expected one of critical/],
     [{ condition: 'container.pid > 0', conditon: 'true' }, /^spec\.conditon: unknown field; did you mean `condition`/],
     [{ condition: 'container.pid > 0', role: 'sshdConfig' }, /^spec\.role: /],
-    [{ subject: 'file', role: 'sshdConfig', condition: 'kernel.lockdown == "none"' }, /there is no fact `kernel`/],
+    [{ subject: 'file', role: 'sshdConfig', condition: 'kernel.lockdown == "none"' }, /unknown fact `kernel`/],
     [{ condition: 'container.pid > 0', references: ['javascript:alert(1)'] }, /^spec\.references\[0\]: expected a URL/],
   ];
   for (const [spec, problem] of cases) t.match(problemOf(spec), problem);

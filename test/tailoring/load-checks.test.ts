@@ -77,7 +77,7 @@ void t.test('problems name the file and the line', async (t) => {
   t.match(await problemsOf(at('twice.yaml')), [
     /twice\.yaml:15: metadata\.name: acme\.same is also the name of a check in /,
   ]);
-  t.match(await problemsOf(at('control.yaml')), [/control\.yaml:13: spec\.controls\[0\]: there is no such control/]);
+  t.match(await problemsOf(at('control.yaml')), [/control\.yaml:13: spec\.controls\[0\]: unknown control/]);
   t.match(await problemsOf(at('kind.yaml')), [/kind\.yaml:2: kind: expected Check/]);
   t.match(await problemsOf(at('broken.yaml')), [/broken\.yaml: line \d+, column \d+: not valid YAML/]);
   t.match(await problemsOf(at('empty.yaml')), [/contains no document/]);

@@ -88,10 +88,10 @@ void t.test('what names nothing is an error with its place', (t) => {
     [{ exclude: [{ check: 'ssh.root-login' }] }, /^spec\.exclude\[0\]\.reason: expected a string/],
     [{ severities: { 'daemon.ic': 'high' } }, /^spec\.severities: .*did you mean `daemon\.icc`/],
     [{ severities: { 'daemon.icc': 'bad' } }, /^spec\.severities\{0\}: expected one of critical/],
-    [{ parameters: { 'container.capabilities': { alowed: ['A'] } } }, /no such parameter; did you mean `allowed`/],
+    [{ parameters: { 'container.capabilities': { alowed: ['A'] } } }, /unknown parameter; did you mean `allowed`/],
     [{ parameters: { 'container.capabilities': { allowed: 3 } } }, /allowed: expected a list of texts/],
     [{ parameters: { 'ssh.max-auth-tries': { maxTries: 0 } } }, /maxTries: expected a number from 1 to 100/],
-    [{ parameters: { 'container.privileged': { x: 1 } } }, /no such parameter/],
+    [{ parameters: { 'container.privileged': { x: 1 } } }, /unknown parameter/],
     [{ parameter: {} }, /^spec\.parameter: unknown field; did you mean `parameters`/],
   ];
   for (const [spec, problem] of cases) t.match(problemOf(spec), problem);

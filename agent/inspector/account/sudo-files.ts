@@ -14,7 +14,7 @@ const MAX_FILES = 256;
 const MAX_RULES = 1024;
 const MAX_BYTES = 256 * 1024;
 
-/** Files that decide who may become root, and the directories in which further ones can stand. */
+/** Files that decide who may become root, and the directories that can hold further ones. */
 export const SUDO_PATHS: readonly string[] = Object.freeze([
   ...SUDOERS,
   ...DOAS,

@@ -24,8 +24,8 @@ import type { NodeView } from './node-view.ts';
 
 /** More at a time makes the engine slower, not faster. */
 const CONCURRENCY = 6;
-/** So many take some milliseconds. */
-const LOOKS_IN_A_ROW = 32;
+/** Containers that are inspected before other work gets its turn: some milliseconds. */
+const LOOKS_PER_TURN = 32;
 /** A round may ask for so long about its containers; then those that are left are unknown. */
 const ASKING_MS = 40_000;
 /** Containers that do not run and are kept. */
@@ -106,7 +106,7 @@ async function inspectEngine(
   let looks = 0;
   const inspections = await mapBounded([...entries.entries()], CONCURRENCY, async ([index, { id }]) => {
     // The kernel answers at once: without a pause nothing else would get its turn.
-    if ((looks += 1) % LOOKS_IN_A_ROW === 0) await immediate();
+    if ((looks += 1) % LOOKS_PER_TURN === 0) await immediate();
     return inspectContainer(runtime, view, id, before.get(id), answers[index]);
   });
   const ids = new Set(entries.map(({ id }) => id));

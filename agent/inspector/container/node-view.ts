@@ -22,7 +22,7 @@ export interface NodeView extends CachedHost {
   readonly sockets: ControlSockets;
 }
 
-/** What the containers of a node are compared with, and where the kernel tells about them. */
+/** What the containers of a node are compared with, and where the kernel describes them. */
 export interface Surroundings {
   readonly namespaces: NodeNamespaces;
   readonly cgroups: readonly CgroupMount[];

@@ -41,7 +41,7 @@ const BOTH = ['', 'pids'];
 /** Of version 1, where it has no pids. */
 const OTHERS = ['memory', 'name=systemd', 'freezer', 'devices'];
 
-/** Files of the pids hierarchy of version 1: whatever else stands beside them is a cgroup below. */
+/** Files of the pids hierarchy of version 1: every other entry is a cgroup below. */
 const KNOWN_FILES = new Set([
   'cgroup.clone_children',
   'cgroup.procs',
@@ -144,7 +144,7 @@ function addPids(text: string, pids: Set<number>): boolean {
   return areVisible;
 }
 
-/** Names that may be cgroups; undefined where it cannot be told. */
+/** Names that may be cgroups; undefined if that is not known. */
 async function childCgroups(host: Host, path: string, hasStat: boolean): Promise<readonly string[] | undefined> {
   // Version 2 says how many there are, which spares listing: cgroup.stat, cgroup-v2.rst.
   if (hasStat) {
@@ -157,7 +157,7 @@ async function childCgroups(host: Host, path: string, hasStat: boolean): Promise
 }
 
 /**
- * The first process, what it started, and what stands beside it in the same cgroup under the same parent: `docker exec`
+ * The first process, what it started, and its siblings in the same cgroup: `docker exec`
  * makes such ones. A process that was moved to another cgroup is not found this way.
  */
 async function descendants(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {

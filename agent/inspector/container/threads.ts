@@ -6,7 +6,7 @@ import type { NodeView } from './node-view.ts';
 import { readThreadContext } from './thread-context.ts';
 import type { ThreadContext } from './thread-context.ts';
 
-/** So many threads of one container are read; with more, the fact says that it is not complete. */
+/** Limit of threads that are read of one container; with more, the fact says that it is not complete. */
 export const MAX_THREADS = 2048;
 /** Threads that end before they are read cost as well. */
 const MAX_ATTEMPTS = 4 * MAX_THREADS;

@@ -14,7 +14,7 @@ export interface ConfigFile {
   readonly table: Table;
 }
 
-/** The tables in which a setting stands, by version of the file: containerd docs/cri/config.md. */
+/** The tables that hold a setting, by version of the file: containerd docs/cri/config.md. */
 type Place = readonly string[];
 interface Placement {
   readonly key: string;
@@ -170,7 +170,7 @@ function tableAt(files: readonly ConfigFile[], version: number, place: Place): O
   return found === undefined ? absent(last.path) : seen(found, last.path);
 }
 
-/** The table at a place; undefined where there is none. */
+/** The table at a path; undefined if absent. */
 export function tableIn(table: Table, place: readonly string[]): Table | undefined {
   let current: unknown = table;
   for (const name of place) {

@@ -1,7 +1,7 @@
 import type { DockerFact } from '../../../posture/fact/docker.ts';
 
 /**
- * What dockerd was told about one setting, by flag and by daemon.json together: the two never name the same setting,
+ * The values of one setting of dockerd, by flag and by daemon.json together: the two never name the same setting,
  * or dockerd does not start. `key` is the name in the file where it differs from the flag.
  */
 export function configuredTexts(docker: DockerFact, flag: string, key = flag): readonly string[] {

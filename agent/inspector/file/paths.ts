@@ -6,7 +6,7 @@ import { socketPath } from '../runtime-reply.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import type { UnitSetting } from '../systemd/unit-file.ts';
 
-/** A path that plays a role. `alternatives`: where it may stand instead; the first that exists counts. */
+/** A path that plays a role. `alternatives`: where it may be instead; the first that exists counts. */
 export interface RolePath {
   readonly role: FileRole;
   readonly path: string;
@@ -15,7 +15,7 @@ export interface RolePath {
   readonly expectedMode?: number;
   /** Left out where it does not exist: a default that nobody named. */
   readonly isOptional?: boolean;
-  /** Not a file but a place whose files are not all known, and why: it is never judged, only told. */
+  /** Not a file but a place whose files are not all known, and why: it is never judged, only reported. */
   readonly unread?: string;
 }
 
@@ -67,7 +67,7 @@ export function sshPaths(sshd: SshdFact): readonly RolePath[] {
   ];
 }
 
-/** The endpoint that was asked, and each unix socket that dockerd was told to listen on. */
+/** The endpoint that was asked, and each unix socket that dockerd is configured to listen on. */
 function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): readonly RolePath[] {
   const hosts = configuredTexts(docker, 'host', 'hosts');
   const isActivated = hosts.some((host) => host.startsWith('fd://'));

@@ -5,7 +5,7 @@ const KEPT: ReadonlySet<string> = new Set(BOOT_PARAMETERS);
 
 /**
  * `/proc/cmdline`: words split at spaces, `"` keeps spaces together, `name=value` or `name`. In names `-` and `_` are
- * the same; here they are written with `_`. A word that stands twice: the last counts. What follows `--` is for init.
+ * the same; here they are written with `_`. If a word is there twice, the last counts. What follows `--` is for init.
  */
 export function parseBootParameters(text: string): Readonly<Record<string, string>> {
   const parameters: Record<string, string> = {};

@@ -48,7 +48,7 @@ export function parseApparmorProfiles(
   return profiles.length > 10_000 ? undefined : profiles;
 }
 
-/** A whole number; undefined where the text is none. */
+/** A whole number; undefined if the text is not one. */
 export function parseNumber(text: string): number | undefined {
   const word = text.trim();
   return /^\d{1,15}$/.test(word) ? Number(word) : undefined;

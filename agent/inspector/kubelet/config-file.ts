@@ -32,7 +32,7 @@ export function parseKubeletConfig(bytes: Uint8Array): ParsedKubeletConfig {
   return { ok: true, fields };
 }
 
-/** A field of its own; undefined where there is none. */
+/** An own field; undefined if absent. */
 export function ownField(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, name)
     ? (value as Readonly<Record<string, unknown>>)[name]

@@ -53,7 +53,7 @@ export interface Daemons {
 /** The node as its pid 1 sees it, and what was found out about programs. */
 interface NodeView {
   readonly namespaces: NodeNamespaces;
-  /** Containers that the whole node lives in, where it is itself one: their ids stand in every cgroup path. */
+  /** Containers that the whole node lives in, where it is itself one: every cgroup path contains their ids. */
   readonly containers: ReadonlySet<string>;
   /** Why a program is not to be relied on; undefined: it is. */
   readonly programs: Map<string, Promise<string | undefined>>;

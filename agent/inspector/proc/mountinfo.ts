@@ -11,7 +11,7 @@ export interface MountEntry {
   /** Id of the mount that this one is mounted on. */
   readonly parent: number;
   readonly device: string;
-  /** Path within the mounted file system that stands at the mount point. */
+  /** Path within the mounted file system that is visible at the mount point. */
   readonly root: string;
   readonly mountPoint: string;
   readonly readOnly: boolean;

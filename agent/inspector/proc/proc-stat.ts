@@ -4,7 +4,7 @@ const TICKS_PER_SECOND = 100;
 const START_TIME_INDEX = 22 - 3;
 
 /**
- * Start of a process in ticks since boot, from `/proc/PID/stat`, proc_pid_stat(5). The name stands in brackets and may
+ * Start of a process in ticks since boot, from `/proc/PID/stat`, proc_pid_stat(5). The name is in parentheses and may
  * itself hold brackets and spaces, so the fields are counted from the last bracket.
  */
 export function parseStartTicks(text: string): number | undefined {

@@ -14,7 +14,7 @@ export interface Network extends Address {
 
 const BITS = { 4: 32, 6: 128 } as const;
 
-/** A numeric address as getaddrinfo(3) reads it: also `10.1`, `0x7f.1`; undefined where it is none. */
+/** A numeric address as getaddrinfo(3) reads it: also `10.1`, `0x7f.1`; undefined if the text is not an address. */
 export function parseAddress(text: string): Address | undefined {
   const value = text.includes(':') ? parseV6(text) : parseV4(text);
   return value === undefined ? undefined : { family: text.includes(':') ? 6 : 4, value };

@@ -30,7 +30,7 @@ export function isListener(strings: readonly string[]): boolean {
 export function parseSshdCommandLine(strings: readonly string[]): SshdOptions {
   const [first = ''] = strings;
   const title = /^[^/\s]{1,255}: (.*?) ?\[listener\]/s.exec(first)?.[1];
-  // sshd has no arguments but options, so what stands behind one in a title belongs to its value.
+  // sshd has no arguments but options, so what follows one in a title belongs to its value.
   const args = (title === undefined ? strings : title.split(/ (?=-)/)).slice(1);
   let configPath = DEFAULT_CONFIG;
   const options: Omit<Directive, 'line'>[] = [];

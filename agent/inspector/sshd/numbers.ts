@@ -31,7 +31,7 @@ export function parseTime(text: string): number | undefined {
 
 const SCALES = 'BKMGTPE';
 
-/** A number of bytes, scan_scaled(3): `1G`, `16.5K`; undefined where it is none. */
+/** A number of bytes, scan_scaled(3): `1G`, `16.5K`; undefined if the text is not a number. */
 export function parseScaled(text: string): bigint | undefined {
   const match = /^[ \t\n\v\f\r]*([+-]?)(\d*)(\.\d*)?(?:([bkmgtpe])(?![a-z0-9]).*)?$/is.exec(text);
   if (match === null) return undefined;

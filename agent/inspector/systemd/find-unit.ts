@@ -3,7 +3,9 @@ import { readTrusted } from '../trusted-path.ts';
 import { parseUnitFile } from './unit-file.ts';
 import type { UnitSetting } from './unit-file.ts';
 
-/** Where units stand, systemd.unit(5), the first that has it wins; `/lib` is `/usr/lib` on most distributions now. */
+/**
+ * Directories of units, systemd.unit(5), the first that has it wins; `/lib` is `/usr/lib` on most distributions now.
+ */
 export const UNIT_DIRECTORIES = Object.freeze([
   '/etc/systemd/system',
   '/run/systemd/system',

@@ -26,7 +26,7 @@ export function parseUnitFile(text: string): readonly UnitSetting[] {
   return settings;
 }
 
-/** Values of a setting that may stand more than once, after resets; the last one counts where only one can be. */
+/** Values of a setting that may occur more than once, after resets; the last one counts where only one can be. */
 export function unitValues(settings: readonly UnitSetting[], section: string, name: string): readonly string[] {
   let values: string[] = [];
   for (const setting of settings) {

@@ -21,7 +21,7 @@ export interface RunningContainer {
   readonly isOfPodman: boolean;
 }
 
-/** More containers than that are not told apart on one node. */
+/** Limit of containers that are distinguished on one node. */
 const MAX_CONTAINERS = 10_000;
 
 /**
@@ -124,7 +124,7 @@ export async function isStillRunning(host: Host, { id, pid }: RunningContainer):
   return cmdline.ok && parseNullTerminated(cmdline.value).includes(id);
 }
 
-/** Containers that the node itself, or the agent, lives in: their ids stand in every cgroup path, or in the agent's. */
+/** Containers that the node itself, or the agent, lives in: their ids are in every cgroup path, or in the agent's. */
 async function ownIds(host: Host): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
   for (const pid of ['1', 'self']) {

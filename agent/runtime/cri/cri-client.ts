@@ -11,7 +11,7 @@ import type { Reply } from '../runtime.ts';
 const API_VERSIONS = ['v1', 'v1alpha2'] as const;
 type ApiVersion = (typeof API_VERSIONS)[number];
 
-/** The decoded response to a call, or why there is none. */
+/** The decoded response to a call, or why it failed. */
 export type CriResult<T> = { readonly ok: true; readonly value: T } | RawFailure;
 
 /** Calls the CRI of one runtime. */

@@ -78,7 +78,7 @@ export async function followEvents({ call, stream, onEvent, onEnd, signal }: Fol
   }
 }
 
-/** What a message of the stream tells; undefined: nothing about a container. */
+/** The event in a message of the stream; undefined: not about a container. */
 function reportedEvent(bytes: Buffer): RuntimeEvent | undefined {
   try {
     const { kind, containerId: id } = decodeEvent(bytes);

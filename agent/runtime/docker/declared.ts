@@ -120,8 +120,8 @@ export interface SecurityOptions {
 }
 
 /**
- * `HostConfig.SecurityOpt`: `name=value`, or `name:value` as engines before 1.11 wrote it; `no-new-privileges` may
- * stand alone. A seccomp profile is `unconfined`, `builtin`, or the text of a profile. The last of a name counts.
+ * `HostConfig.SecurityOpt`: `name=value`, or `name:value` as engines before 1.11 wrote it; `no-new-privileges`
+ * may have no value. A seccomp profile is `unconfined`, `builtin`, or the text of a profile. The last of a name counts.
  */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let seccompProfile: SecurityOptions['seccompProfile'];

@@ -34,11 +34,11 @@ export interface DockerModem {
 
 /** A larger answer is filtered while it comes in: {@link fieldsOf}. */
 const FILTERED_BYTES = 1024 * 1024;
-/** A filtered answer may be so many times larger than what is kept of it. */
+/** How many times larger a filtered answer may be than what is kept of it. */
 const MAX_FILTERED_RATIO = 32;
 /** Connections that are kept for the next request. */
 const MAX_IDLE = 8;
-/** A round sends hundreds of requests in a row, and then none for minutes. */
+/** A round sends hundreds of requests at once, and then none for minutes. */
 const IDLE_MS = 1000;
 /** A timer that fires so much too late says that this process did not run; then an answer gets as long again. */
 const STALL_MS = 500;
@@ -74,7 +74,7 @@ export function createDockerModem(
       };
       const fail = (error: unknown): void =>
         isStream === true ? callback(error as Error) : callback(null, failureFromConnection(error));
-      // Hundreds of calls in a row: where the address is known at once, no promise is awaited.
+      // Hundreds of consecutive calls: if the address is known already, no promise is awaited.
       const located = locate();
       if (located instanceof Promise) located.then((address) => send(openAt(address)), fail);
       else send(openAt(located));

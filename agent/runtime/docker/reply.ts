@@ -8,7 +8,7 @@ import type { Reply, ReplyFailure } from '../runtime.ts';
 /** The engines that serve the Docker API, by the names that facts have. */
 export type EngineName = 'docker' | 'podman';
 
-/** The response to one request: the body of a successful one, as yet unparsed, or why there is none. */
+/** The response to one request: the body of a successful one, not parsed yet, or why it failed. */
 export type RawReply = { readonly ok: true; readonly json: Buffer; readonly engine: EngineName } | RawFailure;
 
 /** The parts of an HTTP response that a reply is made from. */

@@ -70,7 +70,7 @@ export function summarizeProfile(text: string): SeccompSummary | null {
   }
 }
 
-/** The same for a profile that is part of a larger JSON text; null where it is none. */
+/** The same for a profile that is part of a larger JSON text; null if it is not a profile. */
 export function summarizeParsedProfile(value: unknown): SeccompSummary | null {
   const parsed = profileSchema.parse(value);
   if (!parsed.ok) return null;

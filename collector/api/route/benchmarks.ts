@@ -165,6 +165,6 @@ export const getBenchmarkTrend = jsonRoute({
 function benchmarkOf(id: string, benchmarks: readonly Benchmark[]): ApiResult<Benchmark> {
   const found = benchmarks.find((benchmark) => benchmark.id === id);
   return found === undefined
-    ? refuse('notFound', `there is no benchmark ${JSON.stringify(id)}`, 'GET /v1/benchmarks lists them')
+    ? refuse('notFound', `unknown benchmark ${JSON.stringify(id)}`, 'GET /v1/benchmarks lists them')
     : answer(found);
 }

@@ -32,7 +32,7 @@ export const getCheck = jsonRoute({
   handle: ({ params }, { checks, controlsOf }) => {
     const found = checks.find((known) => known.id === params.check);
     return found === undefined
-      ? refuse('notFound', `there is no check ${JSON.stringify(params.check)}`, 'GET /v1/checks lists them')
+      ? refuse('notFound', `unknown check ${JSON.stringify(params.check)}`, 'GET /v1/checks lists them')
       : answer(presentCheck(found, controlsOf));
   },
 });

@@ -78,7 +78,7 @@ function checksOf(
   if (found === undefined)
     return refuse(
       'invalidRequest',
-      `query.benchmark: there is no benchmark ${JSON.stringify(benchmark)}`,
+      `query.benchmark: unknown benchmark ${JSON.stringify(benchmark)}`,
       'GET /v1/benchmarks lists them',
     );
   const unknown = control?.find((id) => !found.controls.some((one) => one.id === id));

@@ -10,7 +10,8 @@ const RULE = { type_id: 1, type: 'Rule' } as const;
 
 /**
  * A detection as an OCSF 1.8 Detection Finding: https://schema.ocsf.io/1.8.0/classes/detection_finding.
- * `finding_info.uid` is the same for the same rule and subject, `metadata.correlation_uid` is the finding that tells.
+ * `finding_info.uid` is the same for the same rule and subject, `metadata.correlation_uid` is the finding that shows
+ * it.
  */
 export function toDetectionFinding(event: DetectionEvent, context: OcsfContext): OcsfEvent {
   const { atMs, detection } = event;

@@ -112,7 +112,7 @@ export function cut(value: string, maxLength: number): string {
   return value.length <= maxLength ? value : value.slice(0, maxLength).replace(/[\ud800-\udbff]$/, '');
 }
 
-/** The object at `key`; empty where there is none. */
+/** The object at `key`; empty if absent. */
 export function at(value: OcsfEvent, key: string): OcsfEvent {
   const inner = value[key];
   return isObject(inner) ? inner : {};
@@ -124,7 +124,7 @@ export function listOf(value: OcsfEvent, key: string): readonly OcsfEvent[] {
   return Array.isArray(inner) ? inner.filter(isObject) : [];
 }
 
-/** The first object of the list at `key`; empty where there is none. */
+/** The first object of the list at `key`; empty if absent. */
 export function firstOf(value: OcsfEvent, key: string): OcsfEvent {
   return listOf(value, key)[0] ?? {};
 }
@@ -135,7 +135,7 @@ export function stringsOf(value: OcsfEvent, key: string): readonly string[] {
   return Array.isArray(inner) ? inner.filter((one) => typeof one === 'string') : [];
 }
 
-/** The text at `key`; empty where there is none. */
+/** The text at `key`; empty if absent. */
 export function text(value: OcsfEvent, key: string): string {
   const inner = value[key];
   return typeof inner === 'string' ? inner : '';

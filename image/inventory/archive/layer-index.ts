@@ -53,7 +53,7 @@ export function directoryNode(): DirectoryNode {
 /**
  * The file system of an image from its layers, oldest first, as the OCI image layout specifies it: an entry replaces the
  * one of older layers, `.wh.NAME` deletes NAME of older layers, and `.wh..wh..opq` all that older layers have in its
- * directory, wherever it stands in its own layer. Names that lead out of the image are gaps.
+ * directory, wherever it is in its own layer. Names that lead out of the image are gaps.
  */
 export class LayerIndex {
   readonly root = directoryNode();

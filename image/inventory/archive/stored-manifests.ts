@@ -8,7 +8,7 @@ const MAX_MANIFEST_BYTES = 1024 * 1024;
 const MAX_BLOBS = 100_000;
 /** Of all blobs that could be manifests together. */
 const MAX_READ_BYTES = 256 * 1024 * 1024;
-/** A stranger can store manifests of an image with other layers: so many are tried. */
+/** Limit of manifests that are tried: anyone can store manifests of an image with other layers. */
 const MAX_FOUND = 8;
 const NAME = /^[0-9a-f]{64}$/;
 const BRACE = 0x7b;

@@ -55,7 +55,7 @@ export function isGoExecutable(file: TreeFile, elf: ElfHeaders): boolean {
 
 /**
  * The build information of a Go executable, in the form with pointers (until Go 1.17) and the inline form; undefined
- * where there is none, or where it is damaged. Reads at most 64 MiB. Format: src/debug/buildinfo of Go.
+ * if absent or damaged. Reads at most 64 MiB. Format: src/debug/buildinfo of Go.
  */
 export function readGoBuildInfo(file: TreeFile, elf: ElfHeaders): GoBuildInfo | undefined {
   const section = elf.sections.find(({ name }) => name === '.go.buildinfo');

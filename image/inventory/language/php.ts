@@ -35,7 +35,7 @@ function readPackages(file: TreeFile, packages: unknown): Detected {
   for (const entry of items(packages)) {
     const name = field(entry, 'name');
     const version = field(entry, 'version');
-    // A metapackage has no code; what it stands for is in the list too.
+    // A metapackage has no code; what it requires is in the list too.
     if (isObject(entry) && field(entry, 'type') === 'metapackage') continue;
     found.add(typeof name === 'string' ? name.toLowerCase() : name, withoutPrefix(version));
   }

@@ -115,7 +115,7 @@ function directoryEnd(source: ByteSource, record: Buffer, position: number): Dir
   return { start, size, prefix: start - (wide?.offset ?? record.readUInt32LE(16)) };
 }
 
-/** The ZIP64 end record, whose locator stands before the end record. */
+/** The ZIP64 end record, whose locator is before the end record. */
 function wideEnd(source: ByteSource, position: number): { position: number; size: number; offset: number } | undefined {
   if (position < 20) return undefined;
   const locator = buffer(source.read(position - 20, 20));
@@ -166,7 +166,7 @@ function parseEntry(directory: Buffer, at: number, prefix: number): { value: Zip
 
 type Sizes = Pick<ZipEntry, 'sizeBytes' | 'compressedBytes' | 'offset'>;
 
-/** Values of all ones stand in the ZIP64 extra field (id 1), in this order. */
+/** Values of all ones are in the ZIP64 extra field (id 1), in this order. */
 function widened(claimed: Sizes, extra: Buffer): Sizes {
   const wide = { ...claimed };
   for (let at = 0; at + 4 <= extra.length;) {

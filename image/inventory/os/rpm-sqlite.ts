@@ -6,7 +6,7 @@ import type { SqlitePages } from './sqlite-pages.ts';
 const LEAF = 0x0d;
 const INTERIOR = 0x05;
 const SCHEMA_PAGE = 1;
-/** The header of the database stands before the first page's own. */
+/** The header of the database comes before the first page's own. */
 const DATABASE_HEADER_BYTES = 100;
 const MAX_DEPTH = 20;
 const MAX_COLUMNS = 32;

@@ -8,7 +8,10 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
 ]);
 
-/** Milliseconds in a duration as Go writes it (`time.ParseDuration`): `4h0m0s`, `1.5h`, `0`. Nothing where it is none. */
+/**
+ * Milliseconds in a duration as Go writes it (`time.ParseDuration`): `4h0m0s`, `1.5h`, `0`. Undefined if it is not a
+ * duration.
+ */
 export function goDurationMs(text: string): number | undefined {
   if (text.length > 64) return undefined;
   const [, sign = '', rest = ''] = /^([+-]?)(.*)$/.exec(text) ?? [];

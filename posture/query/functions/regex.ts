@@ -13,7 +13,7 @@ const UNITS_PER_COMPARISON = 1 / 512;
 
 /**
  * A regular expression in the syntax of RE2, found in time that grows with the text only: there are no references back
- * and no look-around. Throws a QueryError for one that is too long or is none.
+ * and no look-around. Throws a QueryError for one that is too long or not valid.
  */
 function compileRegex(pattern: string): RE2JS {
   if (pattern.length > MAX_PATTERN)

@@ -106,7 +106,7 @@ function zoneClock(utc: Date, timeZone: string): Date {
   try {
     parts = new Intl.DateTimeFormat('en-US', { timeZone, ...fields, ...clock }).formatToParts(utc);
   } catch {
-    throw new QueryError(`there is no time zone \`${timeZone.slice(0, 40)}\``);
+    throw new QueryError(`unknown time zone \`${timeZone.slice(0, 40)}\``);
   }
   const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value);
   const local = new Date(0);
