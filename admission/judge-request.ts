@@ -12,6 +12,7 @@ import { violation } from '../policy/rule/judging.ts';
 import { judgeBreakGlass } from './break-glass.ts';
 import type { AdmissionRequest } from './review.ts';
 import type { ScanAnswer, ScanRequests } from './scan-requests.ts';
+import { compareKeys } from '../posture/text-order.ts';
 
 /** Why a request is allowed without being judged. */
 export type Skip = 'namespace' | 'operation' | 'kind' | 'unchanged';
@@ -149,5 +150,5 @@ function judgedPart(value: unknown): unknown {
   if (typeof annotations !== 'object' || annotations === null) return annotations ?? [];
   return Object.entries(annotations)
     .filter(([name]) => JUDGED_ANNOTATION.test(name))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    .toSorted(compareKeys);
 }

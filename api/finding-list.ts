@@ -1,6 +1,7 @@
 import { SEVERITIES, VERDICTS } from '../posture/verdict.ts';
 import type { Finding } from '../posture/finding.ts';
 import type { FleetFinding } from './finding.ts';
+import { compareText } from '../posture/text-order.ts';
 
 /** The words of a search text, separated by white space, each once. */
 export function searchWords(text: string): readonly string[] {
@@ -49,10 +50,6 @@ function compareRating(one: Rated, other: Rated): number {
 /** Does a waiver accept the finding? */
 export function isWaived({ waiver }: { readonly waiver?: object | null }): boolean {
   return waiver !== null && waiver !== undefined;
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 function lower(text: string): string {

@@ -12,6 +12,7 @@ import { unknown, violation } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
 import { judgeRule } from './rule/rules.ts';
 import type { Rule } from './rule/rules.ts';
+import { compareText } from '../posture/text-order.ts';
 
 /** The image to decide on. */
 export interface ImageSubject {
@@ -205,8 +206,4 @@ function sortedWithKeys(reasons: readonly Reason[]) {
     return { reason, key, place: `${rule} ${message ?? ''}` };
   });
   return keyed.sort((a, b) => compareText(a.key, b.key) || compareText(a.place, b.place));
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -4,6 +4,7 @@
  */
 import { boolean, integer, list, nullable, object, record, string } from '../posture/schema.ts';
 import type { Infer } from '../posture/schema.ts';
+import { compareKeys } from '../posture/text-order.ts';
 
 /** Nodes that a snapshot holds. */
 export const MAX_SNAPSHOT_NODES = 10_000;
@@ -71,7 +72,7 @@ export function writeNodes({ listedAt, isComplete, nodes }: SnapshotNodes): Writ
   const sets = new Map<string, number>();
   const written = nodes.slice(0, MAX_SNAPSHOT_NODES).map(({ name, labels, seenAt, failed, unknown }) => {
     if (labels === null) return { name, labels, seenAt, failed, unknown };
-    const key = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = JSON.stringify(Object.entries(labels).sort(compareKeys));
     const index = sets.get(key) ?? sets.size;
     sets.set(key, index);
     return { name, labels: index, seenAt, failed, unknown };

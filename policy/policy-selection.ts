@@ -4,6 +4,7 @@ import type { ImagePolicy } from './image-policy.ts';
 import { compareSpecificity, matchesPattern, parseRegistryPattern } from './registry-pattern.ts';
 import type { RegistryPattern } from './registry-pattern.ts';
 import type { ImageReference } from './reference.ts';
+import { compareText } from '../posture/text-order.ts';
 
 /** How narrowly a policy covers an image. */
 interface Coverage {
@@ -44,9 +45,8 @@ export function matchingPolicies(
     const coverage = coverageOf(policy, reference, namespace);
     return coverage === undefined ? [] : [{ policy, coverage }];
   });
-  const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   const ranked = matching.sort(
-    (a, b) => compareCoverage(a.coverage, b.coverage) || byName(a.policy.name, b.policy.name),
+    (a, b) => compareCoverage(a.coverage, b.coverage) || compareText(a.policy.name, b.policy.name),
   );
   const best = ranked[0]?.coverage;
   return ranked.map(({ policy, coverage }) => ({

@@ -5,6 +5,7 @@ import * as s from '../posture/schema.ts';
 import type { Parsed } from '../posture/schema.ts';
 import { PACKAGE_TYPES } from '../vulnerability/package.ts';
 import type { Inventory, InventoryGap, Package, SetuidFiles } from '../vulnerability/package.ts';
+import { compareText } from '../posture/text-order.ts';
 
 /*
  * The inventory of an image on the wire: one JSON text, a column for each field of a package, compressed with Brotli.
@@ -127,11 +128,11 @@ export async function decodeInventory({ digest, bytes }: EncodedInventory): Prom
 function toWire({ distribution, packages, gaps, setuid }: Inventory): WireInventory {
   const sorted = packages.toSorted(
     (one, other) =>
-      compare(one.type, other.type) ||
-      compare(one.name, other.name) ||
-      compare(one.version, other.version) ||
-      compare(one.path, other.path) ||
-      compare(one.architecture ?? '', other.architecture ?? ''),
+      compareText(one.type, other.type) ||
+      compareText(one.name, other.name) ||
+      compareText(one.version, other.version) ||
+      compareText(one.path, other.path) ||
+      compareText(one.architecture ?? '', other.architecture ?? ''),
   );
   return {
     format: FORMAT,
@@ -167,7 +168,7 @@ function toWire({ distribution, packages, gaps, setuid }: Inventory): WireInvent
 
 function gapRows(gaps: readonly InventoryGap[]): readonly (readonly string[])[] {
   return gaps
-    .toSorted((one, other) => compare(one.path, other.path) || compare(one.reason, other.reason))
+    .toSorted((one, other) => compareText(one.path, other.path) || compareText(one.reason, other.reason))
     .map(({ path, reason }) => [path, reason]);
 }
 
@@ -282,7 +283,7 @@ function boundedGaps(gaps: readonly InventoryGap[], further: readonly InventoryG
 function boundedSetuid({ files, gaps }: SetuidFiles): SetuidFiles {
   const kept = files
     .filter(({ path }) => path.length <= MAX_PATH)
-    .toSorted((one, other) => compare(one.path, other.path))
+    .toSorted((one, other) => compareText(one.path, other.path))
     .slice(0, INVENTORY_LIMITS.setuidFiles);
   const left = files.length - kept.length;
   const further =
@@ -357,8 +358,4 @@ function cut(value: string, maxLength: number): string {
 /** JSON keeps unpaired surrogates, UTF-8 does not; and the marks must mean what they mean. */
 function wellFormed(value: string): string {
   return value.toWellFormed().replaceAll(NAME_MARK, '\uFFFD').replaceAll(VERSION_MARK, '\uFFFD');
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -4,7 +4,7 @@ import type { Inventory } from '../../vulnerability/package.ts';
 import type { UnjudgedPackage, VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import type { Context } from '../context.ts';
 import type { VulnerabilityItem } from '../images/vulnerability-table.ts';
-import { compareText } from '../../vulnerability/version/digits.ts';
+import { compareText } from '../../posture/text-order.ts';
 
 /** The vulnerabilities of one image, by risk, the highest first. */
 export interface ImageVulnerabilities {

@@ -2,6 +2,7 @@ import { safe } from '../../api/safe.ts';
 import { CLUSTER_ID } from '../../posture/judge.ts';
 import type { Verdict } from '../../posture/verdict.ts';
 import type { NodeRow, StoredFinding } from '../store/store.ts';
+import { compareKeys } from '../../posture/text-order.ts';
 
 /*
  * Reports of the policy working group of Kubernetes, wgpolicyk8s.io/v1alpha2, and of their successor
@@ -78,7 +79,7 @@ export function toReports(
   const byNamespace = Map.groupBy(sorted, (finding) => podOfFinding(finding)?.namespace ?? '');
   const objects: ReportObject[] = [];
   let omitted = 0;
-  for (const [namespace, found] of [...byNamespace].toSorted(([one], [other]) => (one < other ? -1 : 1)))
+  for (const [namespace, found] of [...byNamespace].toSorted(compareKeys))
     for (let from = 0; from < found.length; from += MAX_RESULTS) {
       const part = found.slice(from, from + MAX_RESULTS);
       if (objects.length >= MAX_OBJECTS) omitted += part.length;

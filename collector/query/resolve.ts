@@ -1,5 +1,6 @@
 import { nearestName } from '../../service/nearest.ts';
 import type { NodeRow } from '../store/store.ts';
+import { compareText } from '../../posture/text-order.ts';
 
 /** The nodes that a query means, or why one of its names means none. */
 export type Resolved =
@@ -34,11 +35,5 @@ function unknownNode(name: string, known: readonly NodeRow[]): string {
 }
 
 function sorted(nodes: readonly NodeRow[]): readonly NodeRow[] {
-  return nodes.toSorted((one, other) => compare(one.name, other.name) || compare(one.id, other.id));
-}
-
-/** By UTF-16 unit: the same order everywhere, whatever the locale. */
-function compare(one: string, other: string): number {
-  if (one === other) return 0;
-  return one < other ? -1 : 1;
+  return nodes.toSorted((one, other) => compareText(one.name, other.name) || compareText(one.id, other.id));
 }

@@ -7,6 +7,7 @@ import type { PackageDatabase } from './os/package-database.ts';
 import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
 import { SetuidCollection } from './setuid-collection.ts';
 import { SystemLibraries } from './system-libraries.ts';
+import { compareText } from '../../posture/text-order.ts';
 
 /** Limits of one inventory. What is beyond them is a gap. */
 export interface InventoryLimits {
@@ -254,7 +255,7 @@ class Collection {
   finish(distribution: Distribution | undefined, owned: ReadonlySet<string>): Inventory {
     for (const gap of this.#languageGaps) if (!owned.has(gap.path)) this.addGap(gap);
     const languages = this.#languages.filter(({ path }) => !owned.has(path));
-    const gaps = this.#gaps.toSorted((a, b) => compare(a.path, b.path) || compare(a.reason, b.reason));
+    const gaps = this.#gaps.toSorted((a, b) => compareText(a.path, b.path) || compareText(a.reason, b.reason));
     if (this.#furtherGaps > 0)
       gaps.push({ path: '/', reason: `${String(this.#furtherGaps)} further gaps are not listed` });
     return {
@@ -271,10 +272,6 @@ function distinct(packages: readonly Package[]): Package[] {
     each,
     key: [each.type, each.name, each.version, each.architecture ?? '', each.modularity ?? '', each.path].join('\0'),
   }));
-  const sorted = keyed.toSorted((a, b) => compare(a.key, b.key));
+  const sorted = keyed.toSorted((a, b) => compareText(a.key, b.key));
   return sorted.filter(({ key }, index) => key !== sorted[index - 1]?.key).map(({ each }) => each);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

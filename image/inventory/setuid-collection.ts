@@ -5,6 +5,7 @@ import type { Observed } from '../../posture/observed.ts';
 import type { InventoryGap, SetuidFile, SetuidFiles } from '../../vulnerability/package.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { TreeFile } from './file-tree.ts';
+import { compareText } from '../../posture/text-order.ts';
 
 /** `S_ISUID` and `S_ISGID` of inode(7). */
 export const SETUID_BITS = 0o6000;
@@ -48,13 +49,13 @@ export class SetuidCollection {
 
   /** What was found. A walk that did not reach its end is a gap. */
   result(): SetuidFiles {
-    const gaps = this.#gaps.toSorted((a, b) => compare(a.path, b.path) || compare(a.reason, b.reason));
+    const gaps = this.#gaps.toSorted((a, b) => compareText(a.path, b.path) || compareText(a.reason, b.reason));
     if (!this.#isFinished) gaps.push({ path: '/', reason: 'not all files were looked at' });
     if (this.#left > 0)
       gaps.push({ path: '/', reason: `${String(this.#left)} further setuid or setgid files are not listed` });
     if (this.#furtherGaps > 0)
       gaps.push({ path: '/', reason: `${String(this.#furtherGaps)} further gaps are not listed` });
-    return { files: this.#files.toSorted((a, b) => compare(a.path, b.path)), gaps };
+    return { files: this.#files.toSorted((a, b) => compareText(a.path, b.path)), gaps };
   }
 
   #addGap({ path, reason }: InventoryGap): void {
@@ -80,8 +81,4 @@ export function setuidFact(setuid: SetuidFiles | undefined): Observed<SetuidFile
   if (first === undefined) return seen({ files, missing: '' }, IMAGE_FILES);
   const rest = more.length === 0 ? '' : ` and ${String(more.length)} more`;
   return seen({ files, missing: `${first.path}: ${first.reason}`.slice(0, 900) + rest }, IMAGE_FILES);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -3,6 +3,7 @@ import type { HostFact } from '../../../posture/fact/host.ts';
 import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { readText, unseen } from '../read-text.ts';
+import { compareKeys } from '../../../posture/text-order.ts';
 
 const BINFMT = '/proc/sys/fs/binfmt_misc';
 const MAX_HANDLERS = 64;
@@ -92,7 +93,7 @@ async function readSetting(host: Host, file: string, key: string): Promise<Setti
     for (const name of listed.ok ? listed.value : [])
       if (name.endsWith('.conf') && !dropIns.has(name)) dropIns.set(name, `${directory}/${file}.d/${name}`);
   }
-  const sorted = [...dropIns].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, path]) => path);
+  const sorted = [...dropIns].sort(compareKeys).map(([, path]) => path);
   let value = '';
   let from = main ?? `/etc/systemd/${file}`;
   for (const path of [...(main === undefined ? [] : [main]), ...sorted]) {

@@ -5,6 +5,7 @@ import type { KubeletFlags } from './command-line.ts';
 import { ownField } from './config-file.ts';
 import { FIELDS, FLAGS_WITHOUT_FIELD } from './fields.ts';
 import type { Field } from './fields.ts';
+import { compareKeys } from '../../../posture/text-order.ts';
 
 /** The layers of a configuration, from the one that yields to the one that decides. */
 export interface ConfigurationLayers {
@@ -186,7 +187,7 @@ const isZero = (text: string): boolean => /^[+-]?(?:0+(?:\.0*)?(?:[a-zµ]+|$))*$
 /** Sorted, so that the order of a file does not count: `a=1,b=2`. */
 function joinEntries(entries: ReadonlyMap<string, string>): string {
   return [...entries]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(compareKeys)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 }

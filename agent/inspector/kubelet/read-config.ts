@@ -5,6 +5,7 @@ import { readTrusted, statTrusted } from '../trusted-path.ts';
 import type { KubeletFlags } from './command-line.ts';
 import { parseKubeletConfig } from './config-file.ts';
 import type { ConfigurationFile, ConfigurationLayers } from './effective.ts';
+import { compareText } from '../../../posture/text-order.ts';
 
 /** What the files of a kubelet say. */
 export type KubeletFiles = Pick<ConfigurationLayers, 'file' | 'dropIns' | 'unread'> & {
@@ -65,7 +66,7 @@ async function listDropIns(host: Host, directory: string, depth = 0): Promise<Dr
   const listed = trusted.ok ? await host.list(directory, { maxEntries: 1024 }) : trusted;
   if (!listed.ok) return unread(listed.reason);
   const paths: string[] = [];
-  for (const name of listed.value.toSorted((one, other) => (one < other ? -1 : 1))) {
+  for (const name of listed.value.toSorted(compareText)) {
     const path = `${directory}/${name}`;
     const stat = await host.stat(path);
     const isDirectory = stat.ok && stat.value.kind === 'directory' && !(await host.readLink(path)).ok;

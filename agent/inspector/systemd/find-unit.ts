@@ -2,6 +2,7 @@ import type { Host, ReadFailure } from '../../host/host.ts';
 import { readTrusted } from '../trusted-path.ts';
 import { parseUnitFile } from './unit-file.ts';
 import type { UnitSetting } from './unit-file.ts';
+import { compareKeys } from '../../../posture/text-order.ts';
 
 /**
  * Directories of units, systemd.unit(5), the first that has it wins; `/lib` is `/usr/lib` on most distributions now.
@@ -64,7 +65,7 @@ async function findDropIns(host: Host, name: string): Promise<Pick<Unit, 'dropIn
           unread.push({ path, reason: `more than ${String(MAX_DROP_INS)} drop-ins` });
       }
   }
-  const dropIns = [...found].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, path]) => path);
+  const dropIns = [...found].sort(compareKeys).map(([, path]) => path);
   return { dropIns, unread };
 }
 

@@ -1,5 +1,6 @@
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import { clip } from '../clip.ts';
+import { compareKeys } from '../../../posture/text-order.ts';
 
 /** The containers and images about which the engine failed to answer, until it answers or they are gone. */
 export interface FailedLooks {
@@ -35,6 +36,6 @@ export function createFailedLooks(): FailedLooks {
       for (const [key, look] of failed)
         if (look.kind === kind && look.engine === engine && !ids.has(look.id)) failed.delete(key);
     },
-    list: () => [...failed].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, look]) => look),
+    list: () => [...failed].sort(compareKeys).map(([, look]) => look),
   };
 }

@@ -4,7 +4,7 @@ import { waiverEnd } from '../../../policy/waiver.ts';
 import type { Waiver } from '../../../policy/waiver.ts';
 import type { VulnerabilityWaiverUse } from '../../image/suppression-rules.ts';
 import type { ListedFindingWaiver } from '../../waiver/keep-waivers.ts';
-import { compareText } from '../../../vulnerability/version/digits.ts';
+import { compareText } from '../../../posture/text-order.ts';
 import { answer, jsonRoute } from '../route.ts';
 import type { Sent } from '../route.ts';
 

@@ -5,6 +5,7 @@ import { QueryError } from '../query-error.ts';
 import { Uint, kindOf, mapEntries } from '../values.ts';
 import { Unread } from '../unread.ts';
 import { doubleText, valueText } from './conversions.ts';
+import { compareKeys } from '../../text-order.ts';
 
 /** Digits behind the point that `%f` and `%e` may ask for, and how many they write where none is asked for. */
 const MAX_PRECISION = 100;
@@ -127,7 +128,7 @@ function anyText(value: unknown, budget: Budget, depth: number): string {
       ? (value as readonly unknown[]).map((item) => anyText(item, budget, depth + 1))
       : mapEntries(value)
           .map(([key, item]) => [valueText(key), anyText(item, budget, depth + 1)] as const)
-          .sort(([left], [right]) => (left < right ? -1 : 1))
+          .sort(compareKeys)
           .map(([key, item]) => `${key}: ${item}`);
   budget.spendString(parts.reduce((sum, part) => sum + part.length + 2, 2));
   return kind === 'list' ? `[${parts.join(', ')}]` : `{${parts.join(', ')}}`;
