@@ -3,6 +3,28 @@ import { SUBJECT_KINDS } from '../posture/finding.ts';
 import { SEVERITIES } from '../posture/verdict.ts';
 import { count, time } from './part.ts';
 
+/** Titles of all rules by their ids, sorted by id. */
+export const DETECTION_TITLES = Object.freeze({
+  'agent-silent': 'Agent is silent',
+  'certificate-expired': 'Certificate has expired',
+  'docker-certificate-expired': 'Certificate of the Docker port has expired',
+  'docker-port-opened': 'Docker listens on a TCP port',
+  'lsm-disabled': 'No security module confines root',
+  'lsm-permissive': 'SELinux was switched to permissive',
+  'privileged-container': 'Privileged container started',
+  'root-account-added': 'Account with user id 0 was added',
+  'root-group-member-added': 'Account was added to a group that amounts to root',
+  'runtime-socket-mounted': 'Container reaches the socket of a container engine',
+  'seccomp-disabled': 'Container runs without a seccomp filter',
+  'ssh-key-added': 'SSH key was added to an account',
+  'ssh-session': 'SSH session was opened',
+  'sudo-without-password': 'Rule lets an account run everything as root without a password',
+} as const);
+/** Id of a rule. */
+export type DetectionRuleId = keyof typeof DETECTION_TITLES;
+/** All of them, sorted. */
+export const DETECTION_RULE_IDS = Object.freeze(Object.keys(DETECTION_TITLES)) as readonly DetectionRuleId[];
+
 /** A change of the fleet that someone should look at. */
 export const detection = s.object({
   id: s.string('of the event: `metadata.uid`', 64),
@@ -10,6 +32,8 @@ export const detection = s.object({
   rule: s.string('id of the rule', 64),
   title: s.string('of the rule', 256),
   technique: s.string('technique of MITRE ATT&CK, such as `T1611`; empty: a rule of another version', 32),
+  techniqueName: s.withDefault(s.string('its name; empty: a rule of another version', 128), ''),
+  tactic: s.withDefault(s.string('the tactic that it serves, such as `Persistence`', 64), ''),
   severity: s.oneOf(SEVERITIES),
   nodeId: s.string('', 512),
   nodeName: s.string('', 512),

@@ -87,7 +87,7 @@ function problemOf(context: Context, action: string, ids: readonly string[]): st
   const limit = limitOf(args.value('limit'));
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
     return `--limit: expected a number from 1 to ${String(MAX_LIMIT)}`;
-  return isChange ? describeUnlistable(context, `deadletter ${action}`) : undefined;
+  return action === 'list' ? undefined : describeUnlistable(context, `deadletter ${action}`);
 }
 
 function limitOf(text: string | undefined): number {

@@ -1,14 +1,15 @@
-import { detectionList } from '../../api/detection.ts';
+import { DETECTION_RULE_IDS, detectionList } from '../../api/detection.ts';
 import type { DetectionInfo } from '../../api/detection.ts';
 import { withQuery } from '../../api/client.ts';
 import { dateTime } from '../../api/format.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import type { CliClient } from '../api/connect.ts';
-import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
+import { defineCommand, EXIT_OK, nodeOption, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { runListOrShow } from '../images/list-or-show.ts';
-import { isTable, printDocument, printListing } from '../output/listing.ts';
+import { resolveNodes } from '../nodes/choose.ts';
+import { describeUnlistable, isTable, printDocument, printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 
 const SEE = 'see: plimsoll detections --help';
@@ -29,7 +30,8 @@ export const detections = defineCommand({
   options: [
     OUTPUT_OPTION,
     { name: 'since', value: 'DURATION', summary: 'only those of this time, such as 24h' },
-    { name: 'rule', value: 'RULE', summary: 'only of this rule, such as privileged-container' },
+    nodeOption('only of this node'),
+    { name: 'rule', value: 'RULE', repeated: true, choices: DETECTION_RULE_IDS, summary: 'only of this rule.' },
     { name: 'limit', value: 'NUMBER', summary: `maximum number; default ${String(DEFAULT_LIMIT)}` },
   ],
   settings: ['client'],
@@ -43,24 +45,29 @@ export const detections = defineCommand({
     const since = args.value('since');
     if (since !== undefined && parseDuration(since) === undefined)
       return printError(context, '--since: expected a duration such as 30m or 24h', SEE);
-    const limit = limitOf(context);
+    const limit = limitOf(args);
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       return printError(context, `--limit: expected a number from 1 to ${String(MAX_LIMIT)}`, SEE);
+    const unlistable = args.operands[0] === 'show' ? describeUnlistable(context, 'detections show') : undefined;
+    if (unlistable !== undefined) return printError(context, unlistable, SEE);
     return runListOrShow(context, { command: 'detections', operand: 'the id of a detection', list, show });
   },
 });
 
-function limitOf({ args }: Context): number {
+function limitOf(args: Context['args']): number {
   return Number(args.value('limit') ?? DEFAULT_LIMIT);
 }
 
-async function read(client: CliClient, { args, clock }: Context, limit: number) {
+async function read(client: CliClient, { args, clock }: Context) {
+  const nodes = await resolveNodes(client, args.values('node'));
+  if (!nodes.ok) return nodes;
   const since = parseDuration(args.value('since') ?? '');
-  const rule = args.value('rule');
   const filter = {
-    rule: rule === undefined ? undefined : [rule],
+    node: nodes.value,
+    rule: args.values('rule'),
     sinceMs: since === undefined ? undefined : Math.max(0, clock.now() - since),
   };
+  const limit = limitOf(args);
   const all: DetectionInfo[] = [];
   for (let cursor: string | undefined; ;) {
     const query = { ...filter, limit: Math.min(PAGE, limit - all.length), cursor };
@@ -73,7 +80,7 @@ async function read(client: CliClient, { args, clock }: Context, limit: number) 
 }
 
 async function list(context: Context, client: CliClient): Promise<number> {
-  const found = await read(client, context, limitOf(context));
+  const found = await read(client, context);
   if (!found.ok) return printFailure(context, found.problem);
   await printListing(context, {
     document: { detections: found.value },
@@ -105,9 +112,9 @@ async function list(context: Context, client: CliClient): Promise<number> {
 }
 
 async function show(context: Context, client: CliClient, word: string): Promise<number> {
-  const all = await read(client, context, MAX_LIMIT);
-  if (!all.ok) return printFailure(context, all.problem);
-  const found = all.value.find(({ id }) => id === word);
+  const answer = await client.get(withQuery('/v1/detections', { id: [word] }), detectionList);
+  if (!answer.ok) return printFailure(context, answer.problem);
+  const [found] = answer.value.detections;
   if (found === undefined) return printError(context, `no detection ${safe(word)}`, 'see: plimsoll detections');
   if (!isTable(context)) await printDocument(context, found, [found]);
   else await context.stdout.write(`${linesOf(found).map(safe).join('\n')}\n`);
@@ -115,12 +122,13 @@ async function show(context: Context, client: CliClient, word: string): Promise<
 }
 
 function linesOf(found: DetectionInfo): readonly string[] {
-  const { id, atMs, rule, title, technique, severity, nodeName, nodeId, subject, reason, evidence, suppressed } = found;
+  const { id, atMs, rule, title, severity, nodeName, nodeId, subject, reason, evidence, suppressed } = found;
   return [
     `${title} (${severity})`,
     `  id        ${id}`,
     `  detected  ${dateTime(atMs)}`,
-    `  rule      ${rule}, MITRE ATT&CK ${technique}`,
+    `  rule      ${rule}`,
+    ...(found.technique === '' ? [] : [`  ATT&CK    ${found.technique} ${found.techniqueName} (${found.tactic})`]),
     `  node      ${nodeName} (${nodeId})`,
     `  subject   ${subject.kind} ${subject.name} (${subject.id})`,
     `  why       ${reason}`,

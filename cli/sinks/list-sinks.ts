@@ -35,6 +35,7 @@ export async function listSinks(context: Context, name?: string): Promise<number
       { title: 'DEAD', align: 'right' },
       { title: 'DROPPED', align: 'right', wide: true },
       { title: 'POSITION', align: 'right', wide: true },
+      { title: 'LAST SUCCESS', wide: true },
       { title: 'LAST ERROR', min: 20 },
     ],
     rows: items.map((sink) => sinkRow(sink, context)),
@@ -57,6 +58,7 @@ function sinkRow(sink: FleetSink, { paint, clock }: Context): readonly Cell[] {
     deadLetters,
     dropped,
     position,
+    lastSuccessMs,
     lastError,
   } = sink;
   const nowMs = clock.now();
@@ -73,6 +75,7 @@ function sinkRow(sink: FleetSink, { paint, clock }: Context): readonly Cell[] {
     { text: String(deadLetters), ...(deadLetters > 0 && { paint: paint.bad }) },
     { text: String(dropped), ...(dropped > 0 && { paint: paint.bad }) },
     { text: String(position) },
+    { text: lastSuccessMs === null ? '-' : ago(lastSuccessMs, nowMs) },
     { text: lastError },
   ];
 }

@@ -1,3 +1,5 @@
+import { DETECTION_TITLES } from '../../api/detection.ts';
+import type { DetectionRuleId } from '../../api/detection.ts';
 import type { SubjectKind } from '../../posture/finding.ts';
 import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
 
@@ -26,7 +28,7 @@ export type Trigger =
 
 /** What the collector reports as it happens. */
 export interface DetectionRule {
-  readonly id: string;
+  readonly id: DetectionRuleId;
   readonly title: string;
   /** The check whose findings tell; absent: the collector itself sees it. */
   readonly check?: string;
@@ -53,33 +55,29 @@ const IMPAIR = {
 const IN_THE_MIDDLE = { id: 'T1557', name: 'Adversary-in-the-Middle', tactic: TACTICS.credentialAccess } as const;
 
 /** Id of the rule about agents that are not heard of. */
-export const AGENT_SILENT = 'agent-silent';
+export const AGENT_SILENT = 'agent-silent' satisfies DetectionRuleId;
 
 /** Process and user: the time of the start is computed from the clock of the node, which is adjusted. */
 function sessionOf({ source, seen }: Evidence): string | undefined {
   return /^\/proc\/\d+$/.test(source) ? `${source}\n${seen.replace(/ since .*$/, '')}` : undefined;
 }
 
-/** All rules, sorted by id. */
-export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly DetectionRule[]>([
-  { id: AGENT_SILENT, title: 'Agent is silent', attack: IMPAIR },
+const RULES: readonly Omit<DetectionRule, 'title'>[] = [
+  { id: AGENT_SILENT, attack: IMPAIR },
   {
     id: 'certificate-expired',
-    title: 'Certificate has expired',
     check: 'tls.certificate-validity',
     trigger: { on: 'evidence', from: 'high' },
     attack: IN_THE_MIDDLE,
   },
   {
     id: 'docker-certificate-expired',
-    title: 'Certificate of the Docker port has expired',
     check: 'tls.docker-certificate-validity',
     trigger: { on: 'failure', from: 'high' },
     attack: IN_THE_MIDDLE,
   },
   {
     id: 'docker-port-opened',
-    title: 'Docker listens on a TCP port',
     check: 'tls.docker-client-cert',
     trigger: { on: 'appearance', subject: 'listener' },
     severity: ({ verdict, severity }) => (verdict === 'pass' ? 'medium' : severity),
@@ -87,35 +85,30 @@ export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly 
   },
   {
     id: 'lsm-disabled',
-    title: 'No security module confines root',
     check: 'kernel.mandatory-access-control',
     trigger: { on: 'failure', from: 'high' },
     attack: IMPAIR,
   },
   {
     id: 'lsm-permissive',
-    title: 'SELinux was switched to permissive',
     check: 'kernel.selinux-enforcing',
     trigger: { on: 'failure', from: 'high' },
     attack: IMPAIR,
   },
   {
     id: 'privileged-container',
-    title: 'Privileged container started',
     check: 'container.privileged',
     trigger: { on: 'failure', from: 'high' },
     attack: ESCAPE,
   },
   {
     id: 'root-account-added',
-    title: 'Account with user id 0 was added',
     check: 'account.duplicate-root',
     trigger: { on: 'evidence', from: 'high' },
     attack: { id: 'T1136.001', name: 'Create Account: Local Account', tactic: TACTICS.persistence },
   },
   {
     id: 'root-group-member-added',
-    title: 'Account was added to a group that amounts to root',
     check: 'account.root-equivalent-groups',
     trigger: { on: 'evidence', from: 'high' },
     attack: {
@@ -126,21 +119,18 @@ export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly 
   },
   {
     id: 'runtime-socket-mounted',
-    title: 'Container reaches the socket of a container engine',
     check: 'container.runtime-socket',
     trigger: { on: 'failure', from: 'high' },
     attack: ESCAPE,
   },
   {
     id: 'seccomp-disabled',
-    title: 'Container runs without a seccomp filter',
     check: 'container.seccomp-filter',
     trigger: { on: 'failure', from: 'high' },
     attack: IMPAIR,
   },
   {
     id: 'ssh-key-added',
-    title: 'SSH key was added to an account',
     check: 'account.authorized-key-strength',
     trigger: {
       on: 'evidence',
@@ -151,7 +141,6 @@ export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly 
   },
   {
     id: 'ssh-session',
-    title: 'SSH session was opened',
     check: 'ssh.root-session',
     trigger: { on: 'evidence', itemOf: sessionOf },
     severity: ({ verdict }) => (verdict === 'fail' ? 'medium' : 'low'),
@@ -159,7 +148,6 @@ export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly 
   },
   {
     id: 'sudo-without-password',
-    title: 'Rule lets an account run everything as root without a password',
     check: 'account.sudo-without-password',
     trigger: { on: 'evidence', from: 'high' },
     attack: {
@@ -168,4 +156,9 @@ export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze<readonly 
       tactic: TACTICS.privilegeEscalation,
     },
   },
-]);
+];
+
+/** All rules, sorted by id. */
+export const DETECTION_RULES: readonly DetectionRule[] = Object.freeze(
+  RULES.map((rule) => Object.freeze({ ...rule, title: DETECTION_TITLES[rule.id] })),
+);

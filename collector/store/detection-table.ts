@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Detection, DetectionEvent } from '../detection/detection.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
-import { eventUid } from './row.ts';
+import { eventUid, positionOfUid } from './row.ts';
 
 /** A detection, and when it was made. */
 export interface TimedDetection {
@@ -12,6 +12,8 @@ export interface TimedDetection {
 
 /** Which detections. Lists are alternatives, fields are combined; an absent field matches all. */
 export interface DetectionFilter {
+  /** `uid` of events. */
+  readonly ids?: readonly string[];
   readonly nodes?: readonly string[];
   readonly rules?: readonly string[];
   readonly sinceMs?: number;
@@ -98,8 +100,10 @@ export function prepareDetectionTable(db: DatabaseSync, maxOfNode = MAX_OF_NODE)
       );
       const rows = statement.all(...values, filter.limit + 1) as unknown as readonly Row[];
       const { id } = storeRow();
-      const detections = rows.slice(0, filter.limit).map((row) => toEvent(row, id));
-      const last = detections.at(-1);
+      const page = rows.slice(0, filter.limit).map((row) => toEvent(row, id));
+      const last = page.at(-1);
+      // A position says less than a uid: one of another store has none here.
+      const detections = filter.ids === undefined ? page : page.filter(({ uid }) => filter.ids?.includes(uid));
       return rows.length <= filter.limit || last === undefined
         ? { detections }
         : { detections, cursor: writeCursor([last.position]) };
@@ -113,7 +117,7 @@ export function prepareDetectionTable(db: DatabaseSync, maxOfNode = MAX_OF_NODE)
   };
 }
 
-function conditionsOf({ nodes, rules, sinceMs, limit, cursor }: DetectionFilter): {
+function conditionsOf({ ids, nodes, rules, sinceMs, limit, cursor }: DetectionFilter): {
   readonly conditions: readonly string[];
   readonly values: readonly SQLInputValue[];
 } {
@@ -123,6 +127,7 @@ function conditionsOf({ nodes, rules, sinceMs, limit, cursor }: DetectionFilter)
   const conditions = ['position < ?'];
   const values: SQLInputValue[] = [before];
   for (const [column, wanted] of [
+    ['position', ids?.flatMap((id) => positionOfUid(id) ?? [])],
     ['node', nodes],
     ['rule', rules],
   ] as const) {

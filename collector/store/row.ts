@@ -69,6 +69,13 @@ export function eventUid(storeId: string, position: number, atMs: number): strin
   return `${storeId}-${base36(position)}-${base36(atMs)}`;
 }
 
+/** The position in a uid of {@link eventUid}; undefined: it is none. */
+export function positionOfUid(uid: string): number | undefined {
+  const [, position = ''] = /-([0-9a-z]{1,11})-[0-9a-z]{1,11}$/.exec(uid) ?? [];
+  const parsed = Number.parseInt(position, 36);
+  return Number.isSafeInteger(parsed) ? parsed : undefined;
+}
+
 /** As `toString(36)` of a safe integer that is not negative, which V8 works out in floating point, ten times as slowly. */
 function base36(whole: number): string {
   let text = '';

@@ -19,6 +19,7 @@ export const listDetections = jsonRoute({
     'Each is also an event of the sinks (OCSF 2004). Evidence is text of the node.',
   refuses: ['invalidRequest'],
   query: s.object({
+    id: repeated(text('id of a detection', 64), '', 100),
     node: repeated(text('id of a node', 512), '', 100),
     rule: repeated(text('id of a rule', 64), '', 100),
     sinceMs: s.nullable(numeric('detected at this time or later; milliseconds since 1970, UTC', 0)),
@@ -27,8 +28,9 @@ export const listDetections = jsonRoute({
   }),
   answer: detectionList,
   handle: async ({ query }, { store }) => {
-    const { node, rule, sinceMs, limit, cursor } = query;
+    const { id, node, rule, sinceMs, limit, cursor } = query;
     const page = await store.detections({
+      ...(id !== null && { ids: id }),
       ...(node !== null && { nodes: node }),
       ...(rule !== null && { rules: rule }),
       ...(sinceMs !== null && { sinceMs }),
@@ -41,5 +43,13 @@ export const listDetections = jsonRoute({
 
 function present({ uid, atMs, detection }: DetectionEvent) {
   const known = DETECTION_RULES.find(({ id }) => id === detection.rule);
-  return { ...detection, id: uid, atMs, title: known?.title ?? detection.rule, technique: known?.attack.id ?? '' };
+  return {
+    ...detection,
+    id: uid,
+    atMs,
+    title: known?.title ?? detection.rule,
+    technique: known?.attack.id ?? '',
+    techniqueName: known?.attack.name ?? '',
+    tactic: known?.attack.tactic.name ?? '',
+  };
 }

@@ -83,6 +83,19 @@ void t.test('a container that was there is no detection, one that starts is, onc
   t.strictSame(await detected(), ['privileged-container new', 'privileged-container next'], 'another container');
 });
 
+void t.test('one is found by its uid, which another store does not share', async (t) => {
+  const { store, report, snapshot } = await openFleet(t);
+  await snapshot(0, [passed]);
+  await report(1, [privileged('a'), privileged('b')]);
+  const [newest, oldest] = (await store.detections({ limit: 2 })).detections;
+  const found = async (...ids: readonly string[]) =>
+    (await store.detections({ limit: 10, ids })).detections.map(({ uid }) => uid);
+  t.strictSame(await found(oldest?.uid ?? ''), [oldest?.uid]);
+  t.strictSame(await found(newest?.uid ?? '', 'x', '-', '--', `${'z'.repeat(60)}-1`), [newest?.uid]);
+  t.strictSame(await found((newest?.uid ?? '').replace(/^./, 'z')), [], 'the same position of another store');
+  t.strictSame(await found(), []);
+});
+
 void t.test('a delta that comes again is none', async (t) => {
   const { store, detected } = await openFleet(t);
   const delta = commit({ sequence: 2, put: [privileged('new')], observedAtMs: T0, receivedAtMs: T0 });
