@@ -8,11 +8,12 @@ import type { KubernetesApi, KubernetesResult } from '../../kubernetes/api-clien
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import { newNodeRow } from '../session/node-registry.ts';
 import { tell } from '../session/writer.ts';
 import type { Issue } from '../status/collector-status.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import { packFinding } from '../store/row.ts';
-import type { NodeRow, Store, StoredFinding } from '../store/store.ts';
+import type { Store, StoredFinding } from '../store/store.ts';
 import { compareWebhooks, hashOfBundle, webhookConfigurationSchema } from './compare-webhooks.ts';
 import type { WebhookConfiguration, WebhookTerms } from './compare-webhooks.ts';
 import { MUTATING, VALIDATING } from './expected-webhooks.ts';
@@ -267,7 +268,8 @@ async function storeFindings(
       return !sameContent(before, finding);
     });
   if (put.length === 0) return;
-  if (stored.size === 0) await store.putNodes([clusterRow(nowMs)]);
+  // Names the cluster in its findings. It is no node: lists of nodes do not contain it.
+  if (stored.size === 0) await store.putNodes([{ ...newNodeRow(CLUSTER_ID, nowMs), lastSeenMs: 0 }]);
   const change = { nodeId: CLUSTER_ID, put: put.map(packFinding), gone: [], atMs: nowMs };
   for (const result of await store.putCollectorFindings([change])) tell(eventBus, result);
   for (const { check, verdict, reason } of put)
@@ -292,30 +294,6 @@ function hasOtherBundle(
 function isYoung({ webhook: registered, exempt }: ClusterAdmission, nowMs: number): boolean {
   const since = [registered, exempt].flatMap((part) => (part.state === 'unreadable' ? [part.sinceMs] : []));
   return since.every((sinceMs) => nowMs - sinceMs < GRACE_MS);
-}
-
-/** Names the cluster in its findings. It is no node: lists of nodes do not contain it. */
-function clusterRow(nowMs: number): NodeRow {
-  return {
-    id: CLUSTER_ID,
-    name: CLUSTER_ID,
-    agentVersion: '',
-    operatingSystem: '',
-    kernelRelease: '',
-    architecture: '',
-    cpus: 0,
-    memoryBytes: 0,
-    runtime: '',
-    securityModules: '',
-    containers: [],
-    firstSeenMs: nowMs,
-    lastSeenMs: 0,
-    connected: false,
-    offlineSinceMs: 0,
-    agentRssBytes: 0,
-    agentCpuMs: 0,
-    dropped: 0,
-  };
 }
 
 function issuesOf(failures: Failures, nowMs: number): readonly Issue[] {

@@ -88,7 +88,7 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
     cancelTimer ??= clock.after(writeMs, writeAllLater);
   };
   const change = (nodeId: string, changes: Partial<NodeRow>): void => {
-    rows.set(nodeId, { ...(rows.get(nodeId) ?? newRow(nodeId, clock.now())), ...changes });
+    rows.set(nodeId, { ...(rows.get(nodeId) ?? newNodeRow(nodeId, clock.now())), ...changes });
   };
 
   for (const { id, connected, lastSeenMs } of rows.values()) {
@@ -128,7 +128,8 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
   };
 }
 
-function newRow(id: string, nowMs: number): NodeRow {
+/** The row of a node of which nothing is known but its id. Times: milliseconds since 1970. */
+export function newNodeRow(id: string, nowMs: number): NodeRow {
   return {
     id,
     name: id,
