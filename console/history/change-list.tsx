@@ -89,7 +89,8 @@ function Group({ group: { worst, changes, sentence, atMs } }: { readonly group: 
           <Ago atMs={atMs} />
         </span>
         <span class="change-where">
-          {SUBJECT_LABELS[subjectKind]} {sentence}, on <UntrustedText text={nodeName} />
+          {SUBJECT_LABELS[subjectKind]}
+          {/^\d/.test(sentence) ? ':' : ''} {sentence}, on <UntrustedText text={nodeName} />
         </span>
       </summary>
       <ol>
