@@ -54,6 +54,8 @@ interface Decoder {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** Shared by all calls: the decoder begins a new list with each message. If it ever did not, it would fail here. */
+const NO_PARTS = Object.freeze<unknown[]>([]) as unknown[];
 
 /**
  * Releases the parts of the last whole message of one server call. The decoder of grpc-js holds them until the next
@@ -63,7 +65,7 @@ export function releaseLastMessage(call: object): void {
   const { decoder } = (call as { call?: { decoder?: Decoder } }).call ?? {};
   // State 0: between two messages.
   if (decoder?.readState !== 0) return;
-  decoder.readPartialMessage = [];
+  decoder.readPartialMessage = NO_PARTS;
   // One byte, cut out of the first part.
   decoder.readCompressFlag = NO_BYTES;
 }

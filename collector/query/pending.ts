@@ -4,14 +4,17 @@ import type { QueryAnswer } from './query.ts';
 import { createReassembly } from './reassembly.ts';
 import type { NodeReply, Reassembly } from './reassembly.ts';
 
-/** A query that was sent and not answered by all nodes yet. */
+/** A query that is not answered by all nodes yet. */
 export interface PendingQuery {
   /** Resolves once every node has its answer. */
   readonly answers: Promise<readonly QueryAnswer[]>;
-  /** Nodes whose answer is still to come. */
-  readonly waiting: () => readonly string[];
+  /** Nodes whose answer is still to come, and whether the query was sent to them. */
+  readonly waiting: () => readonly { readonly nodeId: string; readonly isSent: boolean }[];
+  readonly isWaiting: (nodeId: string) => boolean;
+  /** The query was sent to this node. */
+  readonly setSent: (nodeId: string) => void;
   /**
-   * Takes a message of a node. `ignored`: nothing is expected of it (any more); `refused`: it said too much, and has an
+   * Takes a message of a node. `ignored`: nothing is expected of it (yet, or any more); `refused`: it said too much, and has an
    * error as its answer although it was not done.
    */
   readonly take: (nodeId: string, result: QueryResult) => 'taken' | 'refused' | 'ignored';
@@ -36,7 +39,8 @@ export interface PendingLimits {
 /** A query to `nodes`, none of which has answered. Answers come in the order of `nodes`. */
 export function createPendingQuery(nodes: readonly NodeRow[], limits: PendingLimits): PendingQuery {
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const parts = new Map<string, Reassembly>();
+  /** Of each node whose answer is still to come what has come of it; undefined: the query was not sent to it yet. */
+  const parts = new Map<string, Reassembly | undefined>(nodes.map((node) => [node.id, undefined]));
   const settled = new Map<string, QueryAnswer>();
   const { promise, resolve } = Promise.withResolvers<readonly QueryAnswer[]>();
   let totalBytes = 0;
@@ -54,11 +58,14 @@ export function createPendingQuery(nodes: readonly NodeRow[], limits: PendingLim
     settled.set(nodeId, { ...outcome, nodeId, nodeName: node.name });
     finishIfWhole();
   };
-  for (const node of nodes) parts.set(node.id, createReassembly(limits.maxBytes, claim));
   finishIfWhole();
   return {
     answers: promise,
-    waiting: () => [...parts.keys()],
+    waiting: () => [...parts].map(([nodeId, reassembly]) => ({ nodeId, isSent: reassembly !== undefined })),
+    isWaiting: (nodeId) => parts.has(nodeId),
+    setSent: (nodeId) => {
+      if (parts.has(nodeId)) parts.set(nodeId, createReassembly(limits.maxBytes, claim));
+    },
     take: (nodeId, result) => {
       const reassembly = parts.get(nodeId);
       if (reassembly === undefined) return 'ignored';

@@ -13,6 +13,7 @@ import type { ImageRequests } from './image-requests.ts';
 import { createImageIntake } from './image-intake.ts';
 import { parseHeartbeat, parseInventory } from './message-parsing.ts';
 import type { SendStream } from './send-stream.ts';
+import type { Handled } from './receive-stream.ts';
 import { createResync } from './resync.ts';
 import type { Resync } from './resync.ts';
 import type { QueryReplies } from './sessions.ts';
@@ -22,8 +23,8 @@ import type { Writer } from './writer.ts';
 
 /** Handles the messages of a node after its Hello. */
 export interface MessageHandler {
-  /** Handles the next message, of `bytes` on the wire; resolves before the next may be passed. */
-  readonly receive: (message: AgentMessage, bytes: number) => Promise<Ending | undefined>;
+  /** Handles the next message, of `bytes` on the wire. A promise resolves before the next may be passed. */
+  readonly receive: (message: AgentMessage, bytes: number) => Handled;
   /** Resolves once every delta that was received is answered, or the session is over. */
   readonly settled: () => Promise<void>;
   /** Asks for all findings. */
@@ -90,35 +91,40 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
     if (reason !== undefined) resync.request(reason);
   };
 
+  const onReport = async (message: AgentMessage): Promise<Ending | undefined> => {
+    const { inventory, heartbeat, imagesInUse, imageInventory } = message;
+    if (heartbeat) {
+      await onHeartbeat(heartbeat);
+      await images.retry();
+    }
+    const problem = imagesInUse ? await images.onImages(imagesInUse) : undefined;
+    if (problem !== undefined) return { code: status.INVALID_ARGUMENT, details: problem };
+    if (imageInventory) await images.onInventory(imageInventory);
+    if (inventory) {
+      const changes = parseInventory(inventory);
+      if (typeof changes === 'string') return { code: status.INVALID_ARGUMENT, details: changes };
+      // At once only the first: a node that says it all the time is written no more often than others.
+      const change = hasInventory ? nodes.change : nodes.changeNow;
+      hasInventory = true;
+      change(nodeId, { ...changes, lastSeenMs: clock.now() });
+      const omitted = inventory.containersOmitted ?? 0;
+      if (omitted > 0) context.quota.noteExcess(`${String(omitted)} running containers do not fit into its list`);
+    }
+    // Anything else is from a later version and is ignored.
+    return undefined;
+  };
+
   return {
-    receive: async (message, bytes) => {
-      const { hello, delta, inventory, heartbeat, queryResult, imagesInUse, imageInventory } = message;
+    receive: (message, bytes) => {
+      const { hello, delta, queryResult } = message;
       if (hello) return { code: status.INVALID_ARGUMENT, details: 'a second Hello' };
       if (delta) {
         hasDelta ||= delta.last === true;
         return receiveDelta.take(delta, bytes);
       }
-      const isAnswer = queryResult ? context.replies.onResult(nodeId, queryResult) : false;
-      if (!isAnswer) context.quota.countMessage(bytes);
-      if (heartbeat) {
-        await onHeartbeat(heartbeat);
-        await images.retry();
-      }
-      const problem = imagesInUse ? await images.onImages(imagesInUse) : undefined;
-      if (problem !== undefined) return { code: status.INVALID_ARGUMENT, details: problem };
-      if (imageInventory) await images.onInventory(imageInventory);
-      if (inventory) {
-        const changes = parseInventory(inventory);
-        if (typeof changes === 'string') return { code: status.INVALID_ARGUMENT, details: changes };
-        // At once only the first: a node that says it all the time is written no more often than others.
-        const change = hasInventory ? nodes.change : nodes.changeNow;
-        hasInventory = true;
-        change(nodeId, { ...changes, lastSeenMs: clock.now() });
-        const omitted = inventory.containersOmitted ?? 0;
-        if (omitted > 0) context.quota.noteExcess(`${String(omitted)} running containers do not fit into its list`);
-      }
-      // Anything else is from a later version and is ignored.
-      return undefined;
+      if (queryResult && context.replies.onResult(nodeId, queryResult)) return undefined;
+      context.quota.countMessage(bytes);
+      return queryResult ? undefined : onReport(message);
     },
     settled: commits.settled,
     resync: resync.request,

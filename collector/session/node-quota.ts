@@ -162,7 +162,7 @@ function createBucket({ burst, perSecond }: Rate, clock: Pick<Clock, 'monotonic'
       level -= units;
     },
     waitMs: () => {
-      fill();
+      if (level < 0) fill();
       return level >= 0 ? 0 : (-level / perSecond) * 1000;
     },
   };

@@ -3,7 +3,7 @@ import type { AgentMessage } from '../../proto/fleet.ts';
 import type { LogFields, Logger } from '../../service/log.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/fleet.ts';
 import { sleep } from '../../service/clock.ts';
-import { limitMessages, readOneAtATime, releaseLastMessage } from '../../service/grpc-internals.ts';
+import { limitMessages } from '../../service/grpc-internals.ts';
 import { StoreError } from '../store/error.ts';
 import { COLLECTOR_EPOCH } from './missing-node.ts';
 import { createMessageHandler } from './message-handler.ts';
@@ -12,6 +12,8 @@ import type { AgentRun } from './identity-guard.ts';
 import type { NodeQuota } from './node-quota.ts';
 import { parseHello } from './message-parsing.ts';
 import type { ParsedHello } from './message-parsing.ts';
+import { receiveMessages } from './receive-stream.ts';
+import type { Handled } from './receive-stream.ts';
 import { openSendStream } from './send-stream.ts';
 import type { SendStream } from './send-stream.ts';
 import type { Mutex } from './mutex.ts';
@@ -96,42 +98,33 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
     held.handler = await welcome(nodeId, { greeting, outbound }, { ...context, log });
     return undefined;
   };
-  const take = async (bytes: Buffer): Promise<Ending | undefined> => {
+  const take = (bytes: Buffer): Handled => {
     const message = readMessage(bytes);
     if (typeof message === 'string') return invalid(message);
-    return held.handler?.receive(message, bytes.length) ?? begin(message);
+    return held.handler === undefined ? begin(message) : held.handler.receive(message, bytes.length);
   };
-  readOneAtATime(call);
-  limitMessages(call, MAX_HELLO_BYTES);
-  context.onStart(end);
-  const receive = async (bytes: Buffer): Promise<void> => {
-    const next = context.quota.next(isDelta(bytes));
-    if ('excess' in next) end({ code: status.RESOURCE_EXHAUSTED, details: next.excess });
-    else if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
+  const takeInTurn = async (bytes: Buffer, waitMs: number): Promise<Ending | undefined> => {
+    if (waitMs > 0) await sleep(clock, waitMs, over);
     // Only one session at a time has findings in memory that are not in the writer's queue.
     const leave = isDelta(bytes) ? await context.intake.acquire() : undefined;
     try {
-      if (over.aborted) return;
-      const ending = await take(bytes);
-      if (ending !== undefined) end(ending);
+      return over.aborted ? undefined : await take(bytes);
     } finally {
       leave?.();
     }
   };
-  // The stream must not be destroyed when we stop reading: the status has still to go out. Not `for await`: its
-  // variable would hold the last message, which may be large, until the next one comes.
-  const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
-  const receiveNext = async (): Promise<boolean> => {
-    const { value } = await messages.next();
-    releaseLastMessage(call);
-    if (value !== undefined) await receive(value);
-    return value !== undefined && !over.aborted;
+  const receive = (bytes: Buffer): Handled => {
+    if (over.aborted) return undefined;
+    const next = context.quota.next(isDelta(bytes));
+    if ('excess' in next) return { code: status.RESOURCE_EXHAUSTED, details: next.excess };
+    return next.waitMs > 0 || isDelta(bytes) ? takeInTurn(bytes, next.waitMs) : take(bytes);
   };
+  limitMessages(call, MAX_HELLO_BYTES);
+  context.onStart(end);
   try {
-    while (await receiveNext());
-    await messages.return?.();
-    await held.handler?.settled();
-    end({ code: status.OK, details: '' });
+    const ending = await receiveMessages(call, receive);
+    if (ending === undefined) await held.handler?.settled();
+    end(ending ?? { code: status.OK, details: '' });
   } catch (error) {
     // Also thrown when the stream ends in any way but the node's own end.
     if (!call.cancelled && !over.aborted) end(endingOf(error, log));

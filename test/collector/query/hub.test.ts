@@ -197,6 +197,52 @@ await t.test('when nobody waits any more, nodes get a cancellation', async (t) =
   t.match(answersOf(await hub.ask(request('1'), caller.signal)), [{ outcome: 'error' }], 'gone from the start');
 });
 
+await t.test(
+  'a large fleet is asked in turns: who was not asked yet is neither waited for nor cancelled',
+  async (t) => {
+    /** Nodes that get a query in one turn of the event loop (hub.ts). */
+    const TURN = 250;
+    const ids = Array.from({ length: 2 * TURN + 10 }, (_, index) => `id-${String(1000 + index)}`);
+    const rows = ids.map((id) => nodeRow(id, id));
+    const answer = { chunk: Buffer.from('1'), last: true };
+    const all = (behaviour: NodeBehaviour) => Object.fromEntries(ids.map((id) => [id, behaviour]));
+    const quick = setUp(all(sends(answer)), rows);
+    const answers = answersOf(await quick.hub.ask(request('1'), never));
+    t.same(
+      answers.map((given) => (given as { nodeId: string }).nodeId),
+      ids,
+      'one answer of each, in order',
+    );
+    t.ok([...quick.fleet.sent.values()].every(({ length }) => length === 1));
+
+    const { hub, fleet } = setUp(all(mute), rows);
+    const caller = new AbortController();
+    const [last = '', lost = ''] = ids.toReversed();
+    const asked = hub.ask(request('1'), caller.signal);
+    await Promise.resolve();
+    await Promise.resolve();
+    t.equal(fleet.sent.size, TURN, 'the first turn');
+    const id = fleet.sent.get(ids[0] ?? '')?.[0]?.query?.id ?? '';
+    hub.replies.onResult(last, { queryId: id, ...answer });
+    t.equal(hub.ignoredResults(), 1, 'an answer before the question');
+    fleet.disconnect(lost);
+    await new Promise(setImmediate);
+    t.equal(fleet.sent.size, 2 * TURN, 'the second');
+    caller.abort();
+    const outcomes = answersOf(await asked) as readonly { nodeId: string; outcome: string }[];
+    t.same(
+      outcomes.filter(({ outcome }) => outcome !== 'error').map(({ nodeId, outcome }) => [nodeId, outcome]),
+      [[lost, 'offline']],
+    );
+    await new Promise(setImmediate);
+    t.equal(fleet.sent.size, 2 * TURN, 'no third');
+    t.ok(
+      [...fleet.sent.values()].every(([query, cancel, ...others]) => query?.query && cancel?.cancel && !others.length),
+      'those that were asked are told to stop',
+    );
+  },
+);
+
 await t.test('a limit of concurrent queries', async (t) => {
   const { hub, clock } = setUp({ 'id-web': mute }, [WEB], { maxConcurrent: 2 });
   const caller = new AbortController();
