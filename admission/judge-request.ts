@@ -1,15 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { decideFromSnapshot } from '../policy/decide-from-snapshot.ts';
 import type { SnapshotDecision } from '../policy/decide-from-snapshot.ts';
-import { outcomeOf } from '../policy/decide.ts';
+import { applyBreakGlass, judgeBreakGlass } from '../policy/pod/break-glass.ts';
 import { decidePod } from '../policy/pod/decide-pod.ts';
-import type { PodDecision, PodReason } from '../policy/pod/decide-pod.ts';
+import type { PodDecision } from '../policy/pod/decide-pod.ts';
 import { BREAK_GLASS_ANNOTATION, selectPodPolicy } from '../policy/pod/pod-policy.ts';
+import { isSecurityAnnotation } from '../policy/pod/pod.ts';
 import { podSourceOf } from '../policy/pod/pod-template.ts';
 import type { ReasonCode } from '../policy/reason.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { violation } from '../policy/rule/judging.ts';
-import { judgeBreakGlass } from './break-glass.ts';
 import type { AdmissionRequest } from './review.ts';
 import type { ScanAnswer, ScanRequests } from './scan-requests.ts';
 import { compareKeys } from '../posture/text-order.ts';
@@ -39,9 +38,6 @@ export interface JudgeContext {
 const NOTHING: PodDecision = { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] };
 /** API groups of the kinds that hold pods. A kind of the same name in another group is another kind. */
 const GROUPS: ReadonlySet<string> = new Set(['', 'apps', 'batch']);
-/** Annotations of a pod that policies judge. */
-const JUDGED_ANNOTATION =
-  /^(?:container\.(?:apparmor|seccomp)\.security\.|seccomp\.security\.|plimsoll\.dev\/break-glass$)/;
 
 /**
  * Judges a request of the API server. `now` is in milliseconds since the epoch. What does not change the pod or the pod
@@ -56,29 +52,34 @@ export function judgeRequest(
   const { podPolicies } = snapshot;
   const skip = skipOf(request, exemptNamespaces);
   if (skip !== undefined) return { allowed: true, skipped: skip, decision: NOTHING };
-  const { namespace, object } = request;
-  const decided = decidePod(
-    // What claims to be about pods is judged as a pod, whatever kind it names.
-    { kind: isAboutPods(request) ? 'Pod' : request.kind.kind, object, namespace },
-    {
-      podPolicies,
-      placement: isBound(request) ? undefined : { nodes: snapshot.nodes, now },
-      decideImage: (subject) => {
-        const decision = decideFromSnapshot(subject, snapshot, now);
-        // What is refused in any case is not worth a scan.
-        if (!decision.wantsScan || request.dryRun || decision.outcome === 'deny') return decision;
-        return withScan(decision, requestScan({ reference: subject.reference ?? '', namespace }));
+  const { namespace, object, oldObject, operation, kind, userInfo } = request;
+  const decideAs = (podKind: string, value: unknown): PodDecision =>
+    decidePod(
+      { kind: podKind, object: value, namespace },
+      {
+        podPolicies,
+        placement: isBound(request) ? undefined : { nodes: snapshot.nodes, now },
+        decideImage: (subject) => {
+          const decision = decideFromSnapshot(subject, snapshot, now);
+          // What is refused in any case is not worth a scan.
+          if (!decision.wantsScan || request.dryRun || decision.outcome === 'deny') return decision;
+          return withScan(decision, requestScan({ reference: subject.reference ?? '', namespace }));
+        },
       },
-    },
+    );
+  const glass = judgeBreakGlass(
+    { operation, kind: kind.kind, object, oldObject, user: userInfo },
+    selectPodPolicy(podPolicies, namespace),
   );
-  const glass = judgeBreakGlass(request, selectPodPolicy(podPolicies, namespace));
-  const reasons = glass.state === 'denied' ? [GLASS_DENIED, ...decided.reasons] : decided.reasons;
-  const decision = { ...decided, reasons, outcome: outcomeOf(reasons) };
-  const isOverridden = glass.state === 'used' && decision.outcome !== 'allow';
+  // What claims to be about pods is judged as a pod, whatever kind it names.
+  const decided = decideAs(isAboutPods(request) ? 'Pod' : kind.kind, object);
+  const { decision, breakGlass } = applyBreakGlass(glass, decided, () =>
+    decideAs('Pod', podSourceOf(kind.kind, object)?.value),
+  );
   return {
-    allowed: decision.outcome === 'allow' || isOverridden,
+    allowed: decision.outcome === 'allow' || breakGlass !== undefined,
     decision,
-    ...(isOverridden ? { breakGlass: glass.reason } : {}),
+    ...(breakGlass === undefined ? {} : { breakGlass }),
   };
 }
 
@@ -99,18 +100,6 @@ function withScan(decision: SnapshotDecision, answer: ScanAnswer): SnapshotDecis
     );
   return { ...decision, reasons: adapt(decision.reasons), warnings: adapt(decision.warnings) };
 }
-
-const GLASS_DENIED: PodReason = {
-  ...violation({
-    code: 'break-glass-not-allowed',
-    actual: `the annotation ${BREAK_GLASS_ANNOTATION}`,
-    expected: 'the annotation set by a user or group of spec.breakGlass of the pod policy',
-    action: 'Remove the annotation, or ask one of them to deploy.',
-  }),
-  path: `metadata.annotations["${BREAK_GLASS_ANNOTATION}"]`,
-  policy: '',
-  rule: 'spec.breakGlass',
-};
 
 function skipOf(request: AdmissionRequest, exemptNamespaces: readonly string[]): Skip | undefined {
   const { operation, kind, namespace, object, oldObject } = request;
@@ -149,6 +138,6 @@ function judgedPart(value: unknown): unknown {
   const { annotations } = (metadata ?? {}) as { readonly annotations?: unknown };
   if (typeof annotations !== 'object' || annotations === null) return annotations ?? [];
   return Object.entries(annotations)
-    .filter(([name]) => JUDGED_ANNOTATION.test(name))
+    .filter(([name]) => name === BREAK_GLASS_ANNOTATION || isSecurityAnnotation(name))
     .toSorted(compareKeys);
 }

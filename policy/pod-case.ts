@@ -13,7 +13,8 @@
  *     expect: { outcome: deny, reasons: [pod-security, not-scanned] }
  * ```
  *
- * An image without evidence is one that the collector has not judged; nodes that a case does not give are not known.
+ * An image without evidence is one that the collector has not judged; nodes that a case does not give are not known. The
+ * request is of `user`, who is nobody that a policy names where the case has none.
  */
 import { integer, list, nullable, oneOf, record, string, unknown, withDefault } from '../posture/schema.ts';
 import type { Infer, Parsed } from '../posture/schema.ts';
@@ -24,9 +25,12 @@ import { POLICY_API_VERSION } from './image-policy.ts';
 import { judgeImage } from './image-verdict.ts';
 import type { SnapshotNodes } from './node-posture.ts';
 import { caseEvidence, caseTime, differencesBetween, emptyTest, evidenceOf, expectation } from './policy-case.ts';
+import { applyBreakGlass, judgeBreakGlass } from './pod/break-glass.ts';
+import type { OverriddenDecision } from './pod/break-glass.ts';
 import { decidePod } from './pod/decide-pod.ts';
 import type { PodDecision } from './pod/decide-pod.ts';
 import { NODE_SEVERITIES } from './pod/node-condition.ts';
+import { selectPodPolicy } from './pod/pod-policy.ts';
 import { podSourceOf } from './pod/pod-template.ts';
 import { canonicalRegistry, formatReference, isDigest, parseReference } from './reference.ts';
 import type { PolicySets, PolicySnapshot, SnapshotImage, SnapshotVerdict } from './snapshot.ts';
@@ -54,20 +58,37 @@ const node = strictObject({
   reportedAgo: withDefault(duration('how long ago its agent has reported'), 0),
 });
 
+const ALLOWED_BY = ['policies', 'breakGlass', 'exemptNamespace'] as const;
+/** Why admission control allows a request: no violation, or in spite of violations, or without being judged. */
+export type AllowedBy = (typeof ALLOWED_BY)[number];
+
+const podExpectation = { ...expectation, allowedBy: nullable(oneOf(ALLOWED_BY, 'why the request is allowed')) };
+
 const podCase = strictObject({
   name: string('', 256),
   object: nullable(unknown()),
   file: nullable(string('manifest with the object; relative to this file', 4096)),
   namespace: nullable(string('', 253)),
+  user: withDefault(
+    strictObject({
+      name: withDefault(string('', 512), ''),
+      groups: withDefault(list(string('', 512), '', 256), []),
+    }),
+    { name: '', groups: [] },
+  ),
   images: withDefault(list(image, '', 256), []),
   nodes: nullable(list(node, '', 1000)),
-  expect: strictObject({ ...expectation, pods: nullable(strictObject(expectation)) }),
+  expect: strictObject({ ...podExpectation, pods: nullable(strictObject(podExpectation)) }),
 });
 
 const podTest = strictObject({
   apiVersion: oneOf([POLICY_API_VERSION]),
   kind: oneOf([POD_TEST_KIND]),
   policies: list(string('', 4096), 'policy files; relative to this file', 64),
+  exemptNamespaces: withDefault(
+    list(string('', 253), 'as `admission-exempt-namespaces` of the admission webhook', 256),
+    [],
+  ),
   now: nullable(caseTime),
   cases: list(podCase, '', 1000),
 });
@@ -86,12 +107,26 @@ export function parsePodTest(value: unknown): Parsed<PodTest> {
   return index === -1 ? parsed : { ok: false, problem: `cases[${String(index)}]: expected either object or file` };
 }
 
-/** The answer about an object. */
+/** The answer to a request. `reasons` of one that is allowed by break-glass are those that it overrides. */
+export interface PodAnswer extends PodDecision {
+  /** Undefined: the request is refused. */
+  readonly allowedBy: AllowedBy | undefined;
+}
+
+/** The answers about an object. */
 export interface PodCaseDecision {
   /** To the request that creates the object. */
-  readonly created: PodDecision;
+  readonly created: PodAnswer;
   /** To the requests that create the pods of a template; undefined: the object is a pod. */
-  readonly pods: PodDecision | undefined;
+  readonly pods: PodAnswer | undefined;
+}
+
+/** What a case is decided with. */
+export interface PodCaseSources {
+  readonly sets: PolicySets;
+  readonly exemptNamespaces: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 /**
@@ -101,7 +136,7 @@ export interface PodCaseDecision {
 export function decidePodCase(
   one: PodCase,
   object: unknown,
-  { sets, now }: { readonly sets: PolicySets; readonly now: number },
+  { sets, exemptNamespaces, now }: PodCaseSources,
 ): Parsed<PodCaseDecision> {
   const fields = typeof object === 'object' && object !== null ? (object as Readonly<Record<string, unknown>>) : {};
   const kind = typeof fields['kind'] === 'string' ? fields['kind'] : '';
@@ -127,19 +162,51 @@ export function decidePodCase(
     return decideOn(tag === undefined ? reference : `${reference}@${tag.digest}`, subject);
   };
   const namespace = one.namespace ?? namespaceOf(fields) ?? 'default';
-  const pods = decidePod({ kind: 'Pod', object: source.value, namespace }, { ...judge, decideImage: decidePinned });
+  if (exemptNamespaces.includes(namespace))
+    return { ok: true, value: { created: EXEMPT, pods: isPod ? undefined : EXEMPT } };
+  const decidePods = () =>
+    decidePod({ kind: 'Pod', object: source.value, namespace }, { ...judge, decideImage: decidePinned });
+  const { name: username, groups } = one.user;
+  // The controllers copy the annotation of a template that was allowed.
+  const glass = judgeBreakGlass(
+    { operation: 'CREATE', kind, object, oldObject: null, user: { username, groups } },
+    selectPodPolicy(sets.podPolicies, namespace),
+  );
+  const answer = (decided: PodDecision): PodAnswer => answerOf(applyBreakGlass(glass, decided, decidePods));
+  const pods = answer(decidePods());
   return {
     ok: true,
     value: isPod
       ? { created: pods, pods: undefined }
-      : { created: decidePod({ kind, object, namespace }, judge), pods },
+      : { created: answer(decidePod({ kind, object, namespace }, judge)), pods },
   };
+}
+
+const EXEMPT: PodAnswer = Object.freeze({
+  outcome: 'allow',
+  allowedBy: 'exemptNamespace',
+  policies: [],
+  reasons: [],
+  warnings: [],
+  observed: [],
+});
+
+function answerOf({ decision, breakGlass }: OverriddenDecision): PodAnswer {
+  if (breakGlass !== undefined) return { ...decision, outcome: 'allow', allowedBy: 'breakGlass' };
+  return { ...decision, allowedBy: decision.outcome === 'allow' ? 'policies' : undefined };
 }
 
 /** What differs between the decision and what the case expects, one line each; empty: as expected. */
 export function podDifferencesFrom({ expect }: PodCase, { created, pods }: PodCaseDecision): readonly string[] {
-  const ofPods = expect.pods === null || pods === undefined ? [] : differencesBetween(expect.pods, pods);
-  return [...differencesBetween(expect, created), ...ofPods.map((one) => `pods: ${one}`)];
+  const ofPods = expect.pods === null || pods === undefined ? [] : answerDifferences(expect.pods, pods);
+  return [...answerDifferences(expect, created), ...ofPods.map((one) => `pods: ${one}`)];
+}
+
+function answerDifferences(expect: NonNullable<PodCase['expect']['pods']>, answer: PodAnswer): readonly string[] {
+  const { allowedBy } = expect;
+  const isOther = allowedBy !== null && allowedBy !== answer.allowedBy;
+  const other = `expected to be allowed by ${allowedBy ?? ''}, got ${answer.allowedBy ?? 'a refusal'}`;
+  return [...differencesBetween(expect, answer), ...(isOther ? [other] : [])];
 }
 
 type CaseImages = Pick<PolicySnapshot, 'byTag'> & {

@@ -66,9 +66,11 @@ No source says when a fixed version was released. \`fixAvailableFor\` counts fro
 /** What `plimsoll policy test` prints about the example; a test compares it. */
 const POD_TEST_OUTPUT = `
 $ plimsoll policy test test.yaml
-RESULT  CASE                      OUTCOME  DIFFERENCE
-ok      a privileged pod          deny
-ok      the pods of a Deployment  allow`.trim();
+RESULT  CASE                               OUTCOME                   DIFFERENCE
+ok      a privileged pod                   deny
+ok      an exempt namespace                allow (exempt namespace)
+ok      break-glass by the group that may  allow (break-glass)
+ok      the pods of a Deployment           allow`.trim();
 
 const TESTS = `## Tests
 
@@ -96,7 +98,7 @@ cases:
 
 ### Pods
 
-A document of \`kind: PodPolicyTest\` has cases for pods and for objects that create pods. They are decided as admission control decides them: by a snapshot with verdicts on the images of the case, and by the pod policy of the namespace. Exempt namespaces and break-glass do not count. \`plimsoll policy explain\` shows such a decision rule by rule. For these policies, in \`shop.yaml\`:
+A document of \`kind: PodPolicyTest\` has cases for pods and for objects that create pods. They are decided as admission control decides them: by a snapshot with verdicts on the images of the case, and by the pod policy of the namespace. Break-glass counts as in admission control, and so do exempt namespaces. \`plimsoll policy explain\` shows such a decision rule by rule. For these policies, in \`shop.yaml\`:
 
 \`\`\`yaml
 apiVersion: plimsoll.dev/v1
@@ -109,7 +111,7 @@ spec:
 apiVersion: plimsoll.dev/v1
 kind: PodPolicy
 metadata: { name: pods }
-spec: { podSecurity: { level: baseline }, nodes: { severity: critical } }
+spec: { podSecurity: { level: baseline }, nodes: { severity: critical }, breakGlass: { groups: [sre] } }
 \`\`\`
 
 these cases:
@@ -118,6 +120,7 @@ these cases:
 apiVersion: plimsoll.dev/v1
 kind: PodPolicyTest
 policies: [shop.yaml]
+exemptNamespaces: [kube-system]
 now: 2026-11-28T12:00:00Z
 cases:
   - name: a privileged pod
@@ -135,6 +138,19 @@ cases:
         evidence: { packages: [], vulnerabilities: [] }
     nodes: [{ name: web-1 }]
     expect: { outcome: deny, reasons: [pod-security, not-scanned] }
+  - name: an exempt namespace
+    namespace: kube-system
+    object: { kind: Pod, spec: { hostNetwork: true, containers: [{ name: proxy, image: registry.k8s.io/kube-proxy:1 }] } }
+    expect: { outcome: allow, allowedBy: exemptNamespace }
+  - name: break-glass by the group that may
+    namespace: prod-eu
+    user: { name: bob@example.com, groups: [sre] }
+    object:
+      kind: Pod
+      metadata: { annotations: { plimsoll.dev/break-glass: outage 42 } }
+      spec: { hostNetwork: true, containers: [{ name: web, image: registry.example.com/shop/web:1 }] }
+    nodes: [{ name: web-1 }]
+    expect: { outcome: allow, reasons: [pod-security, not-scanned], allowedBy: breakGlass }
   - name: the pods of a Deployment
     namespace: prod-eu
     object:
@@ -164,11 +180,13 @@ ${POD_TEST_OUTPUT}
 
 | field        | meaning                                                                                                                                                                                                                                       |
 | ------------ | --------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- |
+| \`exemptNamespaces\` | of the whole document: namespaces as in \`admission-exempt-namespaces\`; default: none |
 | \`object\`, \`file\` | the object, or a manifest with exactly one |
 | \`namespace\` | default: that of the object, or \`default\` |
+| \`user\` | who sends the request: \`name\` and \`groups\`; default: nobody that a policy names |
 | \`images\` | what the collector knows: \`evidence\` as in the cases above, for a reference with a digest, or with a tag and the \`digest\` that it names. Admission control pins such tags in pods, not in templates. An image that is not listed, or has no evidence, is not judged: \`unscannedImages\` of the policy says what that means |
 | \`nodes\` | nodes of the cluster with \`labels\`, \`failed\` and \`unknown\` (checks of the node by severity) and \`reportedAgo\`; without it no node is known |
-| \`expect\` | \`outcome\`, \`reasons\` and \`warnings\` of the request that creates the object; \`pods\`: those of the pods that a template creates |
+| \`expect\` | \`outcome\`, \`reasons\` and \`warnings\` of the request that creates the object; \`pods\`: those of the pods that a template creates; \`allowedBy\`: \`policies\`, \`breakGlass\` (then \`reasons\` are those that it overrides) or \`exemptNamespace\` |
 
 \`--output junit\` prints both kinds of cases as JUnit XML, \`--output json\` with the codes of all reasons. The exit status is 1 if a decision differs.`;
 

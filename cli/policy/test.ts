@@ -5,7 +5,7 @@ import type { LoadedPolicies } from '../../image/policy/load-policies.ts';
 import { parseYamlDocuments } from '../../image/policy/yaml-documents.ts';
 import { decide } from '../../policy/decide.ts';
 import { decidePodCase, parsePodTest, podDifferencesFrom, POD_TEST_KIND } from '../../policy/pod-case.ts';
-import type { PodTest } from '../../policy/pod-case.ts';
+import type { AllowedBy, PodTest } from '../../policy/pod-case.ts';
 import { differencesBetween, evidenceOf, parsePolicyTest, subjectOf } from '../../policy/policy-case.ts';
 import type { PolicyTest } from '../../policy/policy-case.ts';
 import type { Parsed } from '../../posture/schema.ts';
@@ -27,6 +27,8 @@ interface CaseResult {
   /** Codes of the reasons and warnings. */
   readonly reasons: readonly string[];
   readonly warnings: readonly string[];
+  /** Why a pod is allowed; absent for images, and for what is refused. */
+  readonly allowedBy?: AllowedBy;
   /** What is not as the case expects it; empty: the case passes. */
   readonly differences: readonly string[];
 }
@@ -100,7 +102,7 @@ function runCases(
 
 async function runPodCases(
   file: string,
-  { cases }: PodTest,
+  { cases, exemptNamespaces }: PodTest,
   sets: Policies,
   now: number,
 ): Promise<Parsed<readonly CaseResult[]>> {
@@ -109,10 +111,12 @@ async function runPodCases(
     const at = `cases[${String(index)}]`;
     const object = one.file === null ? { ok: true as const, value: one.object } : await readObject(file, one.file);
     if (!object.ok) return { ok: false, problem: `${at}.${object.problem}` };
-    const decision = decidePodCase(one, object.value, { sets, now });
+    const decision = decidePodCase(one, object.value, { sets, exemptNamespaces, now });
     if (!decision.ok) return { ok: false, problem: `${at}.${decision.problem}` };
+    const { created } = decision.value;
+    const allowedBy = created.allowedBy === undefined ? {} : { allowedBy: created.allowedBy };
     const differences = podDifferencesFrom(one, decision.value);
-    results.push({ file, name: one.name, ...summary(decision.value.created), differences });
+    results.push({ file, name: one.name, ...summary(created), ...allowedBy, differences });
   }
   return { ok: true, value: results };
 }
@@ -140,10 +144,10 @@ async function printResults(context: Context, results: readonly CaseResult[]): P
   const { args, paint, stdout } = context;
   if (args.value('output') === 'junit') return stdout.write(junitDocument(results));
   const failed = countFailed(results);
-  const rows = results.map(({ name, outcome, differences }): readonly Cell[] => [
+  const rows = results.map(({ name, outcome, allowedBy, differences }): readonly Cell[] => [
     differences.length === 0 ? { text: 'ok', paint: paint.good } : { text: 'FAILED', paint: paint.bad },
     { text: name },
-    { text: outcome },
+    { text: outcome + (allowedBy === undefined ? '' : ALLOWED_BY_TEXT[allowedBy]) },
     { text: differences.join('; ') },
   ]);
   return printListing(context, {
@@ -155,6 +159,12 @@ async function printResults(context: Context, results: readonly CaseResult[]): P
     empty: 'No cases.',
   });
 }
+
+const ALLOWED_BY_TEXT: Readonly<Record<AllowedBy, string>> = {
+  policies: '',
+  breakGlass: ' (break-glass)',
+  exemptNamespace: ' (exempt namespace)',
+};
 
 /** A suite for each file. */
 function junitDocument(results: readonly CaseResult[]): string {

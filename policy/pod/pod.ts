@@ -7,6 +7,7 @@
  */
 import * as s from '../../posture/schema.ts';
 import type { Infer, Parsed } from '../../posture/schema.ts';
+import { compareKeys } from '../../posture/text-order.ts';
 
 /** Lists of a pod beyond this are refused. etcd limits a request to 1.5 MiB, so real pods are far below. */
 const MAX_ITEMS = 1000;
@@ -98,6 +99,23 @@ export type SecurityContext = NonNullable<Infer<typeof securityContext>>;
 export function parsePod(value: unknown): Parsed<Pod> {
   const parsed = pod.parse(value);
   return parsed.ok ? parsed : { ok: false, problem: parsed.problem.replace(/^\./, '') };
+}
+
+/** Annotations that say what a container may do; https://kubernetes.io/docs/reference/labels-annotations-taints/ */
+const SECURITY_ANNOTATION = /^(?:container\.(?:apparmor|seccomp)\.security\.|seccomp\.security\.)/;
+
+/** Is the annotation one that policies judge? */
+export function isSecurityAnnotation(name: string): boolean {
+  return SECURITY_ANNOTATION.test(name);
+}
+
+/** The fields that policies judge, as text to compare; undefined where the value is not a pod. */
+export function judgedFieldsOf(value: unknown): string | undefined {
+  const parsed = parsePod(value);
+  if (!parsed.ok) return undefined;
+  const { metadata, spec } = parsed.value;
+  const annotations = Object.entries(metadata.annotations).filter(([name]) => isSecurityAnnotation(name));
+  return JSON.stringify([spec, annotations.toSorted(compareKeys)]);
 }
 
 /** A container with its place in the pod, `spec.initContainers[0]`. */

@@ -159,6 +159,13 @@ void t.test('templates warn, other kinds and operations pass', (t) => {
 void t.test('break-glass', (t) => {
   const glass = annotated(privileged, 'outage 42');
   const as = (username: string, groups: readonly string[] = []): object => ({ userInfo: { username, groups } });
+  const root = as('root@example.com');
+  const update = (object: object, oldObject: object) => ({ operation: 'UPDATE', object, oldObject });
+  const changed = (pod: Readonly<Record<string, unknown>>, spec: object): Readonly<Record<string, unknown>> => ({
+    ...pod,
+    spec: { ...(pod['spec'] as object), ...spec },
+  });
+  const evil = { spec: {}, ...restrictedPod('evil.example.com/miner:1') };
   const controller = (name: string): object => as(`system:serviceaccount:kube-system:${name}`);
   const cases: readonly (readonly [string, Readonly<Record<string, unknown>>, boolean])[] = [
     ['a user of the policy', { object: glass, ...as('root@example.com') }, true],
@@ -194,13 +201,23 @@ void t.test('break-glass', (t) => {
       false,
     ],
     ['added to a running pod by somebody else', { operation: 'UPDATE', object: glass, oldObject: privileged }, false],
+    ['kept, with a change by somebody else', update(changed(glass, { hostIPC: true }), glass), false],
+    ['kept, with another image by somebody else', update(annotated(evil, 'outage 42'), glass), false],
     [
-      'kept, with a change by somebody else',
-      {
-        operation: 'UPDATE',
-        object: { ...glass, spec: { ...(glass['spec'] as object), hostIPC: true } },
-        oldObject: glass,
-      },
+      'kept, with another image by a user of the policy',
+      { ...update(changed(glass, evil.spec), glass), ...root },
+      true,
+    ],
+    ['kept, with a change that no policy judges', update(changed(glass, { priority: 1 }), glass), true],
+    ['kept, corrected by somebody else', update(annotated(good, 'outage 42'), glass), true],
+    [
+      'kept in a template, with another image by somebody else',
+      { kind: 'Deployment', ...update(deployment(annotated(evil, 'outage 42')), deployment(glass)) },
+      false,
+    ],
+    [
+      'kept in a template, corrected by somebody else',
+      { kind: 'Deployment', ...update(deployment(annotated(good, 'outage 42')), deployment(glass)) },
       true,
     ],
     [

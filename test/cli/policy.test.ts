@@ -148,11 +148,12 @@ spec:
 apiVersion: plimsoll.dev/v1
 kind: PodPolicy
 metadata: { name: pods }
-spec: { podSecurity: { level: baseline, version: '1.34' } }
+spec: { podSecurity: { level: baseline, version: '1.34' }, breakGlass: { users: [eve], groups: [sre] } }
 `;
 const DIGEST = `sha256:${'1'.repeat(64)}`;
 const podCases = (cases: string): string =>
-  `apiVersion: plimsoll.dev/v1\nkind: PodPolicyTest\npolicies: [pods.yaml]\nnow: 2026-11-28\ncases:\n${cases}`;
+  `apiVersion: plimsoll.dev/v1\nkind: PodPolicyTest\npolicies: [pods.yaml]\nexemptNamespaces: [kube-system]\nnow: 2026-11-28\ncases:\n${cases}`;
+const GLASS = 'metadata: { annotations: { plimsoll.dev/break-glass: outage 42 } }';
 const CONTAINER = (image: string): string => `{ name: c, image: '${image}' }`;
 
 void t.test('policy test: pods and what creates them, as admission control decides', async (t) => {
@@ -178,7 +179,44 @@ void t.test('policy test: pods and what creates them, as admission control decid
   - name: a template is not pinned, its pods are
     object: { kind: CronJob, spec: { jobTemplate: { spec: { template: { spec: { containers: [${web}] } } } } } }
     images: ${known}
-    expect: { outcome: allow, warnings: [not-scanned], pods: { outcome: allow, reasons: [] } }`),
+    expect: { outcome: allow, warnings: [not-scanned], allowedBy: policies, pods: { outcome: allow, reasons: [] } }
+  - name: an exempt namespace
+    namespace: kube-system
+    object: { kind: Pod, spec: { hostPID: true, containers: [${web}] } }
+    expect: { outcome: allow, reasons: [], allowedBy: exemptNamespace }
+  - name: break-glass by nobody
+    object: { kind: Pod, ${GLASS}, spec: { hostPID: true, containers: [${web}] } }
+    images: ${known}
+    expect: { outcome: deny, reasons: [break-glass-not-allowed, pod-security] }
+  - name: break-glass by a group
+    user: { name: bob, groups: [sre] }
+    object: { kind: Pod, ${GLASS}, spec: { hostPID: true, containers: [${web}] } }
+    images: ${known}
+    expect: { outcome: allow, reasons: [pod-security], allowedBy: breakGlass }
+  - name: break-glass that nothing needs
+    user: { name: eve }
+    object: { kind: Pod, ${GLASS}, spec: { containers: [${web}] } }
+    images: ${known}
+    expect: { outcome: allow, allowedBy: policies }
+  - name: break-glass of a template
+    user: { name: eve }
+    object: { kind: Deployment, spec: { template: { ${GLASS}, spec: { hostPID: true, containers: [${web}] } } } }
+    images: ${known}
+    expect:
+      outcome: allow
+      allowedBy: policies
+      warnings: [not-scanned, pod-security]
+      pods: { outcome: allow, allowedBy: breakGlass, reasons: [pod-security] }
+  - name: break-glass of a template by nobody
+    object: { kind: Deployment, spec: { template: { ${GLASS}, spec: { containers: [${web}] } } } }
+    images: ${known}
+    expect: { outcome: deny, reasons: [break-glass-not-allowed], pods: { outcome: deny } }`),
+    'glass.yaml': podCases(`
+  - name: the wrong group
+    user: { groups: [dev] }
+    object: { kind: Pod, ${GLASS}, spec: { hostPID: true, containers: [${web}] } }
+    images: ${known}
+    expect: { outcome: allow, reasons: [pod-security], allowedBy: breakGlass }`),
     'bad.yaml': podCases(`
   - name: '<wrong>'
     object: { kind: Deployment, spec: { template: { spec: { hostPID: true, containers: [${web}] } } } }
@@ -190,18 +228,25 @@ void t.test('policy test: pods and what creates them, as admission control decid
       `\n  - { name: s, file: web.yaml, images: [{ image: 'a/b:1', evidence: {} }], expect: { outcome: allow } }`,
     ),
   });
-  const [good, bad, junit, service, none, many, tag, other] = await Promise.all([
+  const [good, bad, glass, junit, service, none, many, tag, other] = await Promise.all([
     plimsoll(['policy', 'test', path('good.yaml'), '-o', 'json']),
     plimsoll(['policy', 'test', path('bad.yaml')]),
+    plimsoll(['policy', 'test', path('glass.yaml'), '-o', 'json']),
     plimsoll(['policy', 'test', path('good.yaml'), path('bad.yaml'), '-o', 'junit']),
     ...['service', 'none', 'many', 'tag'].map((name) => plimsoll(['policy', 'test', path(`${name}.yaml`)])),
     plimsoll(['policy', 'check', path('pods.yaml'), '-o', 'junit']),
   ]);
-  t.match(JSON.parse(good.stdout), { passed: 5, failed: 0, cases: [{ outcome: 'allow', reasons: [] }] }, good.stdout);
+  t.match(JSON.parse(good.stdout), { passed: 11, failed: 0, cases: [{ outcome: 'allow', reasons: [] }] }, good.stdout);
   t.equal(bad.code, 1);
   t.match(bad.stdout, /FAILED +<wrong> +allow +unexpected warnings: pod-security; pods: expected/);
+  t.equal(glass.code, 1);
+  t.match(JSON.parse(glass.stdout).cases[0].differences, [
+    'expected allow, got deny',
+    'unexpected reasons: break-glass-not-allowed',
+    'expected to be allowed by breakGlass, got a refusal',
+  ]);
   t.equal(junit.code, 1);
-  t.match(junit.stdout, /<testsuites name="plimsoll policy test" tests="6" failures="1"/);
+  t.match(junit.stdout, /<testsuites name="plimsoll policy test" tests="12" failures="1"/);
   t.match(junit.stdout, /name="&lt;wrong&gt;" time="0"><failure message="unexpected warnings: pod-security"/);
   for (const [run, problem] of [
     [service, /cases\[0\]\.object: expected a Pod, or an object with a pod template/],
