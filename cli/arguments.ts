@@ -160,7 +160,10 @@ function checkOperands(
   operands: readonly string[],
 ): string | undefined {
   if (operands.length >= min && operands.length <= max) return undefined;
-  const usageText = `usage: ${usage.map((form) => `plimsoll ${form}`).join(' or ')}`;
+  const usageText =
+    usage.length > 2
+      ? `see: plimsoll ${name} --help`
+      : `usage: ${usage.map((form) => `plimsoll ${form}`).join(' or ')}`;
   if (operands.length < min)
     return `${name} needs ${min === 1 ? 'an argument' : `${String(min)} arguments`}; ${usageText}`;
   return `${name} does not take ${JSON.stringify(operands[max])}; ${usageText}`;

@@ -1,7 +1,7 @@
 import { DETECTION_RULE_IDS, detectionList } from '../../api/detection.ts';
 import type { DetectionInfo } from '../../api/detection.ts';
 import { withQuery } from '../../api/client.ts';
-import { dateTime } from '../../api/format.ts';
+import { ago, dateTime } from '../../api/format.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import type { CliClient } from '../api/connect.ts';
@@ -82,6 +82,7 @@ async function read(client: CliClient, { args, clock }: Context) {
 async function list(context: Context, client: CliClient): Promise<number> {
   const found = await read(client, context);
   if (!found.ok) return printFailure(context, found.problem);
+  const nowMs = context.clock.now();
   await printListing(context, {
     document: { detections: found.value },
     items: found.value,
@@ -92,22 +93,24 @@ async function list(context: Context, client: CliClient): Promise<number> {
       { title: 'NODE', min: 8 },
       { title: 'DETECTION', min: 16 },
       { title: 'SUBJECT', min: 16 },
-      { title: 'WHY', min: 16 },
+      { title: 'ID', wide: true },
       { title: 'ATTACK', wide: true },
-      { title: 'ID' },
+      { title: 'WHY', wide: true },
     ],
     rows: found.value.map(({ id, atMs, severity, nodeName, title, subject, reason, technique }) => [
-      { text: dateTime(atMs) },
+      { text: ago(atMs, nowMs), value: dateTime(atMs) },
       { text: severity },
       { text: nodeName },
       { text: title },
       { text: `${subject.kind} ${subject.name || subject.id}` },
-      { text: reason },
-      { text: technique },
       { text: id },
+      { text: technique },
+      { text: reason },
     ]),
     empty: 'No detections.',
   });
+  if (isTable(context) && found.value.length > 0)
+    await context.stderr.write('evidence: plimsoll detections show ID; -o wide lists the ids\n');
   return EXIT_OK;
 }
 

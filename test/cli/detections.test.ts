@@ -49,12 +49,13 @@ void t.test('detections', async (t) => {
   ]);
   t.match(table, {
     code: 0,
-    stderr: '',
-    stdout: /^TIME +SEVERITY +NODE +DETECTION +SUBJECT +WHY +ID *\n[^\n]* high +db-1 +Agent is silent +node db-1 /,
+    stderr: 'evidence: plimsoll detections show ID; -o wide lists the ids\n',
+    stdout:
+      /^TIME +SEVERITY +NODE +DETECTION +SUBJECT *\n(?:just now|\d+ \w+ ago) +high +db-1 +Agent is silent +node db-1 *\n/,
   });
-  t.match(table.stdout, /critical +web-1 +Privileged container started +container b\\x1b\[2J +privileged\\u202e: /);
-  t.match(wide.stdout, /ATTACK +ID *\n[^\n]*T1562\.001[^\n]*\n[^\n]*T1611/);
-  t.match(csv.stdout, /^time,severity,node,detection,subject,why,attack,id\r\n/);
+  t.match(table.stdout, /critical +web-1 +Privileged container started +container b\\x1b\[2J *\n/);
+  t.match(wide.stdout, /ID +ATTACK +WHY *\n[^\n]*T1562\.001 +nothing was[^]*T1611 +privileged\\u202e: /);
+  t.match(csv.stdout, /^time,severity,node,detection,subject,id,attack,why\r\n/);
   t.equal(names.stdout, stored.map(({ uid }) => `${uid}\n`).join(''));
   t.match(JSON.parse(json.stdout), {
     detections: [
