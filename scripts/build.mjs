@@ -12,7 +12,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Bundles the program into `directory`, which is emptied first. Returns the source files, relative to the root. */
 export async function buildProgram(directory) {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  rmSync(directory, { recursive: true, force: true });
+  // A program that runs may add compiled code to the directory meanwhile: then it is tried again.
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   const common = {
     absWorkingDir: root,
     outdir: directory,

@@ -108,9 +108,9 @@ async function readRecords(
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'TIME' },
+  { title: 'TIME', min: 19 },
   { title: 'WHO', min: 8 },
-  { title: 'ROLE' },
+  { title: 'ROLE', wide: true },
   { title: 'FROM', min: 9 },
   { title: 'OPERATION', min: 10 },
   { title: 'STATUS' },

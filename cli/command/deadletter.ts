@@ -113,7 +113,7 @@ async function list(context: Context, client: CliClient): Promise<number> {
     columns: [
       { title: 'ID', align: 'right' },
       { title: 'SINK' },
-      { title: 'REJECTED' },
+      { title: 'REJECTED', min: 19 },
       { title: 'TRIES', align: 'right' },
       { title: 'REASON', min: 16 },
       { title: 'EVENT', min: 16 },

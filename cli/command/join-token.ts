@@ -96,8 +96,8 @@ async function list(client: ApiClient, context: Context): Promise<number> {
     names: items.map(({ id }) => id),
     columns: [
       { title: 'ID' },
-      { title: 'CREATED' },
-      { title: 'EXPIRES' },
+      { title: 'CREATED', min: 19 },
+      { title: 'EXPIRES', min: 19 },
       { title: 'STATE' },
       { title: 'NODE', min: 12 },
     ],

@@ -120,7 +120,7 @@ async function list(client: ApiClient, context: Context): Promise<number> {
       { title: 'NAME', min: 8 },
       { title: 'ROLE' },
       { title: 'SCOPES', min: 6 },
-      { title: 'EXPIRES' },
+      { title: 'EXPIRES', min: 19 },
       { title: 'CREATED', wide: true },
       { title: 'BY', wide: true },
     ],
