@@ -38,7 +38,7 @@ void t.test('audit lists calls in every form, filters them, and watches', async 
       .map((line) => (JSON.parse(line) as { status: number }).status),
     [403, 200],
   );
-  t.match(refused.stdout, /viewer +viewer +127\.0\.0\.1 +askNodes +403/);
+  t.match(refused.stdout, /viewer +127\.0\.0\.1 +askNodes +403/);
   t.notOk((wide.stdout + refused.stdout).includes('\u001b'), 'nothing that a terminal obeys');
   t.equal(none.stdout, 'No calls.\n');
 
