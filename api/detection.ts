@@ -31,6 +31,7 @@ export const detection = s.object({
   atMs: time('when the collector detected it'),
   rule: s.string('id of the rule', 64),
   title: s.string('of the rule', 256),
+  check: s.withDefault(s.string('the check whose finding tells; empty: none', 256), ''),
   technique: s.string('technique of MITRE ATT&CK, such as `T1611`; empty: a rule of another version', 32),
   techniqueName: s.withDefault(s.string('its name; empty: a rule of another version', 128), ''),
   tactic: s.withDefault(s.string('the tactic that it serves, such as `Persistence`', 64), ''),

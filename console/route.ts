@@ -6,6 +6,8 @@ import { readTrendRange, writeTrendRange } from './fleet/trend.ts';
 import type { TrendRange } from './fleet/trend.ts';
 import { NO_FILTER, readFilter, writeFilter } from './filter.ts';
 import type { FindingFilter } from './filter.ts';
+import { NO_DETECTION_FILTER, readDetectionFilter, writeDetectionFilter } from './detection/detection-filter.ts';
+import type { DetectionFilter } from './detection/detection-filter.ts';
 import { NO_DENIAL_FILTER, readDenialFilter, writeDenialFilter } from './enforcement/denial-filter.ts';
 import type { DenialFilter } from './enforcement/denial-filter.ts';
 import {
@@ -49,6 +51,12 @@ export type Route =
   /** `withNothing`: also the workloads with nothing to do. */
   | { readonly view: 'rollouts'; readonly withNothing: boolean }
   | { readonly view: 'rollout'; readonly rolloutId: string }
+  | { readonly view: 'detections'; readonly filter: DetectionFilter }
+  | { readonly view: 'detection'; readonly detectionId: string }
+  | { readonly view: 'sinks' }
+  /** `sink`: only those of this sink; empty: of all. */
+  | { readonly view: 'deadLetters'; readonly sink: string }
+  | { readonly view: 'deadLetter'; readonly deadLetterId: string }
   | { readonly view: 'unknown'; readonly path: string };
 
 /** A query in an address. */
@@ -125,6 +133,16 @@ export function readRoute(hash: string): Route {
       return name === ''
         ? { view: 'rollouts', withNothing: params.get('all') === 'true' }
         : { view: 'rollout', rolloutId: name };
+    case 'detections':
+      return name === ''
+        ? { view: 'detections', filter: readDetectionFilter(params) }
+        : { view: 'detection', detectionId: name };
+    case 'sinks':
+      return { view: 'sinks' };
+    case 'dead-letters':
+      return name === ''
+        ? { view: 'deadLetters', sink: (params.get('sink') ?? '').slice(0, MAX_SINK) }
+        : { view: 'deadLetter', deadLetterId: name };
     default:
       return { view: 'unknown', path };
   }
@@ -261,6 +279,31 @@ export function rolloutHash(rolloutId: string): string {
   return `#/rollouts/${encodeURIComponent(rolloutId)}`;
 }
 
+/** The hash for a list of detections. */
+export function detectionsHash(filter: Partial<DetectionFilter> = {}): string {
+  return withQuery('#/detections', writeDetectionFilter({ ...NO_DETECTION_FILTER, ...filter }));
+}
+
+/** The hash for a detection. */
+export function detectionHash(detectionId: string): string {
+  return `#/detections/${encodeURIComponent(detectionId)}`;
+}
+
+/** The hash for the sinks. */
+export function sinksHash(): string {
+  return '#/sinks';
+}
+
+/** The hash for the dead letters of a sink, or of all. */
+export function deadLettersHash(sink = ''): string {
+  return withQuery('#/dead-letters', sink === '' ? '' : new URLSearchParams({ sink }).toString());
+}
+
+/** The hash for a dead letter. */
+export function deadLetterHash(deadLetterId: string): string {
+  return `#/dead-letters/${encodeURIComponent(deadLetterId)}`;
+}
+
 /** The one-time code of a sign-in link (`#code=…`); undefined if the hash has no code. */
 export function readSignInCode(hash: string): string | undefined {
   return /^#code=([\w-]{1,256})$/.exec(hash)?.[1];
@@ -271,6 +314,8 @@ const MAX_EXPRESSION = 4096;
 const MAX_NODES = 100;
 /** Longest name of a namespace. */
 const MAX_NAMESPACE = 253;
+/** Longest name of a sink. */
+const MAX_SINK = 64;
 const MAX_DEADLINE_MS = 60_000;
 
 function readQuery(params: URLSearchParams): QueryPlace {

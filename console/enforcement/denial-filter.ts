@@ -1,4 +1,6 @@
 import { DENIAL_OUTCOMES, ENFORCING_PROGRAMS } from '../../api/denial.ts';
+import { readPeriod } from '../period.ts';
+import type { Period } from '../period.ts';
 
 /** Which denials are listed; empty fields match all. */
 export interface DenialFilter {
@@ -7,15 +9,8 @@ export interface DenialFilter {
   /** Name of a namespace, as a whole. */
   readonly namespace: string;
   /** Only those of the last hour, day or week. */
-  readonly since: DenialPeriod | '';
+  readonly since: Period | '';
 }
-
-/** Periods that the list can be limited to, in milliseconds. */
-export const DENIAL_PERIODS = Object.freeze({ '1h': 3_600_000, '24h': 86_400_000, '7d': 604_800_000 });
-/** See {@link DENIAL_PERIODS}. */
-export type DenialPeriod = keyof typeof DENIAL_PERIODS;
-/** The names of {@link DENIAL_PERIODS}, the shortest first. */
-export const DENIAL_PERIOD_NAMES = Object.freeze(['1h', '24h', '7d'] as const satisfies readonly DenialPeriod[]);
 
 /** Matches all denials. */
 export const NO_DENIAL_FILTER: DenialFilter = Object.freeze({ outcomes: [], programs: [], namespace: '', since: '' });
@@ -29,7 +24,7 @@ export function readDenialFilter(params: URLSearchParams): DenialFilter {
     outcomes: DENIAL_OUTCOMES.filter((outcome) => params.getAll('outcome').includes(outcome)),
     programs: ENFORCING_PROGRAMS.filter((program) => params.getAll('program').includes(program)),
     namespace: (params.get('namespace') ?? '').slice(0, MAX_NAMESPACE),
-    since: DENIAL_PERIOD_NAMES.find((period) => period === params.get('since')) ?? '',
+    since: readPeriod(params),
   };
 }
 

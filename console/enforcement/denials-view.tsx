@@ -15,12 +15,13 @@ import { usePages } from '../hook/use-pages.ts';
 import { Choices } from '../part/choices.tsx';
 import { DataTable } from '../part/data-table.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { PeriodChoices } from '../part/period-choices.tsx';
 import { SearchField } from '../part/search-field.tsx';
 import { Ago } from '../part/time-text.tsx';
-import { ToggleChip } from '../part/toggle-chip.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
+import { sinceMsOf } from '../period.ts';
 import { denialHash, denialsHash } from '../route.ts';
-import { DENIAL_PERIOD_NAMES, DENIAL_PERIODS, writeDenialFilter } from './denial-filter.ts';
+import { writeDenialFilter } from './denial-filter.ts';
 import type { DenialFilter } from './denial-filter.ts';
 import { DenialTag } from './denial-tag.tsx';
 import { PolicySections } from './section-links.tsx';
@@ -73,18 +74,7 @@ function Filters({ filter }: { readonly filter: DenialFilter }): JSX.Element {
         >
           {(program) => PROGRAM_LABELS[program]}
         </Choices>
-        <fieldset>
-          <legend>Within</legend>
-          {DENIAL_PERIOD_NAMES.map((period) => (
-            <ToggleChip
-              key={period}
-              isOn={filter.since === period}
-              onToggle={() => apply({ since: filter.since === period ? '' : period })}
-            >
-              {period}
-            </ToggleChip>
-          ))}
-        </fieldset>
+        <PeriodChoices chosen={filter.since} onChosen={(since) => apply({ since })} />
       </div>
     </div>
   );
@@ -102,7 +92,7 @@ function DenialList({ filter }: { readonly filter: DenialFilter }): JSX.Element 
           outcome: outcomes,
           program: programs,
           namespace: namespace.trim() === '' ? undefined : namespace.trim(),
-          sinceMs: since === '' ? undefined : Date.now() - DENIAL_PERIODS[since],
+          sinceMs: sinceMsOf(since),
           cursor,
         }),
       schema: denialList,

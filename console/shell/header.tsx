@@ -1,6 +1,14 @@
 import type { JSX } from 'preact';
 import { BrandMark } from '../part/brand-mark.tsx';
-import { checksHash, findingsHash, historyHash, policiesHash, queryHash, vulnerabilitiesHash } from '../route.ts';
+import {
+  checksHash,
+  detectionsHash,
+  findingsHash,
+  historyHash,
+  policiesHash,
+  queryHash,
+  vulnerabilitiesHash,
+} from '../route.ts';
 import type { Route } from '../route.ts';
 import { useServices } from '../services.ts';
 import { DensityButton } from './density-button.tsx';
@@ -20,6 +28,11 @@ const PLACES = Object.freeze([
     label: 'Policies',
     href: policiesHash(),
     views: ['policies', 'exemptions', 'denials', 'denial', 'rollouts', 'rollout'],
+  },
+  {
+    label: 'Detections',
+    href: detectionsHash(),
+    views: ['detections', 'detection', 'sinks', 'deadLetters', 'deadLetter'],
   },
   { label: 'History', href: historyHash(), views: ['history'] },
   { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark'] },

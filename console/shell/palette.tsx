@@ -10,7 +10,9 @@ import {
   checkHash,
   checksHash,
   containerHash,
+  deadLettersHash,
   denialsHash,
+  detectionsHash,
   exemptionsHash,
   findingsHash,
   fixesHash,
@@ -20,6 +22,7 @@ import {
   policiesHash,
   queryHash,
   rolloutsHash,
+  sinksHash,
   vulnerabilitiesHash,
 } from '../route.ts';
 import { useServices } from '../services.ts';
@@ -46,6 +49,9 @@ const PLACES: readonly PaletteEntry[] = Object.freeze([
   { kind: 'view', name: 'Exemptions', detail: 'waivers, namespaces, exceptions', hash: exemptionsHash() },
   { kind: 'view', name: 'Denials', detail: 'requests that violated a policy', hash: denialsHash() },
   { kind: 'view', name: 'Rollouts', detail: 'approve, pause, history', hash: rolloutsHash() },
+  { kind: 'view', name: 'Detections', detail: 'what changed for the worse', hash: detectionsHash() },
+  { kind: 'view', name: 'Sinks', detail: 'delivery of events', hash: sinksHash() },
+  { kind: 'view', name: 'Dead letters', detail: 'events that sinks rejected', hash: deadLettersHash() },
   { kind: 'view', name: 'History', detail: '', hash: historyHash() },
   { kind: 'view', name: 'Checks', detail: '', hash: checksHash() },
   { kind: 'view', name: 'Live query', detail: '', hash: queryHash() },

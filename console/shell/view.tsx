@@ -5,6 +5,8 @@ import { BenchmarksView } from '../benchmark/benchmarks-view.tsx';
 import { CheckView } from '../check/check-view.tsx';
 import { ChecksView } from '../check/checks-view.tsx';
 import { ContainerView } from '../container/container-view.tsx';
+import { DetectionView } from '../detection/detection-view.tsx';
+import { DetectionsView } from '../detection/detections-view.tsx';
 import { FindingsView } from '../findings/findings-view.tsx';
 import { HistoryView } from '../history/history-view.tsx';
 import { ImageView } from '../image/image-view.tsx';
@@ -20,6 +22,9 @@ import { RolloutView } from '../enforcement/rollout-view.tsx';
 import { RolloutsView } from '../enforcement/rollouts-view.tsx';
 import { QueryView } from '../query/query-view.tsx';
 import type { Route } from '../route.ts';
+import { DeadLetterView } from '../sink/dead-letter-view.tsx';
+import { DeadLettersView } from '../sink/dead-letters-view.tsx';
+import { SinksView } from '../sink/sinks-view.tsx';
 import { FixesView } from '../vulnerabilities/fixes-view.tsx';
 import { VulnerabilitiesView } from '../vulnerabilities/vulnerabilities-view.tsx';
 import { VulnerabilityView } from '../vulnerabilities/vulnerability-view.tsx';
@@ -46,6 +51,11 @@ const TITLES = Object.freeze({
   denial: 'Denial',
   rollouts: 'Rollouts',
   rollout: 'Rollout',
+  detections: 'Detections',
+  detection: 'Detection',
+  sinks: 'Sinks',
+  deadLetters: 'Dead letters',
+  deadLetter: 'Dead letter',
   unknown: 'Not found',
 } satisfies Record<Route['view'], string>);
 
@@ -105,6 +115,16 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <RolloutsView withNothing={route.withNothing} />;
     case 'rollout':
       return <RolloutView key={route.rolloutId} rolloutId={route.rolloutId} />;
+    case 'detections':
+      return <DetectionsView filter={route.filter} />;
+    case 'detection':
+      return <DetectionView key={route.detectionId} detectionId={route.detectionId} />;
+    case 'sinks':
+      return <SinksView />;
+    case 'deadLetters':
+      return <DeadLettersView sink={route.sink} />;
+    case 'deadLetter':
+      return <DeadLetterView key={route.deadLetterId} deadLetterId={route.deadLetterId} />;
     case 'unknown':
       return (
         <>
@@ -136,6 +156,10 @@ function placeOf(route: Route): string {
       return `denial ${route.denialId}`;
     case 'rollout':
       return `rollout ${route.rolloutId}`;
+    case 'detection':
+      return `detection ${route.detectionId}`;
+    case 'deadLetter':
+      return `dead letter ${route.deadLetterId}`;
     case 'overview':
     case 'benchmarks':
     case 'findings':
@@ -149,6 +173,9 @@ function placeOf(route: Route): string {
     case 'exemptions':
     case 'denials':
     case 'rollouts':
+    case 'detections':
+    case 'sinks':
+    case 'deadLetters':
     case 'unknown':
       return route.view;
   }

@@ -48,6 +48,7 @@ function present({ uid, atMs, detection }: DetectionEvent) {
     id: uid,
     atMs,
     title: known?.title ?? detection.rule,
+    check: known?.check ?? '',
     technique: known?.attack.id ?? '',
     techniqueName: known?.attack.name ?? '',
     tactic: known?.attack.tactic.name ?? '',
