@@ -38,8 +38,14 @@ export async function fillOutbox(directory: string, templates: string, wanted: n
     const copy = db.prepare(
       `INSERT INTO event (position, ${others}) SELECT position + ?, ${others} FROM event WHERE position <= ?`,
     );
+    const copyDetails = db.prepare(
+      `INSERT INTO event_detail (last, first, content) SELECT last + ?1, first + ?1, content FROM event_detail WHERE last <= ?2`,
+    );
     let events = made;
-    for (; events < wanted; events += made) copy.run(events, made);
+    for (; events < wanted; events += made) {
+      copy.run(events, made);
+      copyDetails.run(events, made);
+    }
     db.prepare('UPDATE store SET position = ?').run(events);
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     return { path, events, bytesPerEvent: (statSync(path).size - before) / Math.max(1, events - made) };

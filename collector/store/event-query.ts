@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
+import { prepareEventDetails } from './event-detail-table.ts';
 import { toOutboxEvent } from './event-writer.ts';
 import { fromStatusCode } from './status-code.ts';
 import { findingUid, toAction, toSubject, toWaiver, uidNumber } from './row.ts';
@@ -52,9 +53,12 @@ export function prepareOutbox(db: DatabaseSync): (position: number, limit: numbe
   );
   // Objects of node:sqlite are dictionaries: slow to make and slow to read.
   select.setReturnArrays(true);
+  const readDetails = prepareEventDetails(db);
   return (position, limit) => {
     assertLimit(limit);
-    return (select.all(position, limit) as unknown as Values[]).map((values) => toEvent(values, storeId));
+    const rows = select.all(position, limit) as unknown as Values[];
+    const details = readDetails(rows[0]?.[0] ?? 0, rows.at(-1)?.[0] ?? -1);
+    return rows.map((values) => toEvent(values, details, storeId));
   };
 }
 
@@ -163,7 +167,7 @@ function toEntry(row: Row): HistoryEntry {
   };
 }
 
-function toEvent(values: Values, storeId: string): OutboxEvent {
+function toEvent(values: Values, details: ReadonlyMap<number, string>, storeId: string): OutboxEvent {
   const [
     position,
     atMs,
@@ -175,13 +179,15 @@ function toEvent(values: Values, storeId: string): OutboxEvent {
     firstSeenMs,
     changedMs,
     name,
-    detail,
+    ownDetail,
     waiver,
     id,
     nodeName,
   ] = values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
+  // Without its details an event is damaged; `detailParts` says so.
+  const detail = ownDetail === '' ? (details.get(position) ?? '') : ownDetail;
   const change = {
     action,
     cause,

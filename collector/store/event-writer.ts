@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { prepareEventDetailWriter } from './event-detail-table.ts';
 import { fromStatusCode } from './status-code.ts';
 import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
@@ -29,10 +30,12 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   const selectStore = db.prepare('SELECT id, position FROM store');
   const updateStore = db.prepare('UPDATE store SET position = ?');
   const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const openDetails = prepareEventDetailWriter(db);
   const openTrend = prepareTrendWriter(db);
   return () => {
     const store = selectStore.get() as unknown as { readonly id: string; readonly position: number };
     let { position } = store;
+    const details = openDetails();
     const trend = openTrend();
     return {
       write: (node, change) => {
@@ -45,13 +48,15 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         const [number, before] = [actionNumber(action, cause), previous ?? null];
         // As in finding-table.ts.
         // prettier-ignore
-        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, detail, waiver);
+        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, '', waiver);
+        details.add(position, detail);
         return position;
       },
       read: (node, change, at) => toOutboxEvent(change, node, store.id, at),
       finish: () => {
         if (position === store.position) return;
         updateStore.run(position);
+        details.finish();
         trend.finish();
       },
     };

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { relaxed } from './connection.ts';
+import { prepareEventDetailPrune } from './event-detail-table.ts';
 import { prepareTrendPrune } from './trend.ts';
 
 /** Rows deleted in one transaction: under 10 ms, so that commits get their turn in between. */
@@ -26,8 +27,8 @@ export function prepareCursorTable(db: DatabaseSync): CursorTable {
 }
 
 /**
- * Prepares `Store.prune`. An event that every listed sink has passed leaves the outbox at once; its row stays as history
- * until it is old enough. Rows go in order of position, so an old row is kept as long as older ones are.
+ * Prepares `Store.prune`. An event that every listed sink has passed leaves the outbox at once, with its details; its
+ * row stays as history until it is old enough. Rows go in order of position, so an old row is kept as long as older ones are.
  */
 export function preparePrune(
   db: DatabaseSync,
@@ -44,12 +45,17 @@ export function preparePrune(
   const remove = db.prepare(
     'DELETE FROM event WHERE position IN (SELECT position FROM event WHERE position < ? ORDER BY position LIMIT ?)',
   );
+  const pruneDetails = prepareEventDetailPrune(db);
   const pruneTrend = prepareTrendPrune(db);
   return async (sinks, historyBeforeMs) => {
     relaxed(db, () => {
       const newest = Number(selectPosition.get()?.['position']);
       raiseFloor.run(Math.min(newest, ...sinks.map(cursors.read)));
     });
+    while (relaxed(db, pruneDetails)) {
+      await new Promise(setImmediate);
+      if (!db.isOpen) return;
+    }
     while (relaxed(db, () => pruneTrend(historyBeforeMs))) {
       await new Promise(setImmediate);
       if (!db.isOpen) return;

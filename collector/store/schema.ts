@@ -13,7 +13,7 @@ const APPLICATION_ID = 0x504c494d;
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
  * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
- * `store.outbox_floor`.
+ * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, except in events of earlier versions.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
  * starts with a group of 16,384 positions, so that new entries are added at its end.
@@ -347,6 +347,14 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     at INTEGER NOT NULL,
     content BLOB NOT NULL
   ) STRICT;
+  `,
+  `
+  CREATE TABLE event_detail (
+    last INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    content ANY NOT NULL
+  ) STRICT;
+  ALTER TABLE store ADD COLUMN loose_details INTEGER NOT NULL DEFAULT 0;
   `,
 ]);
 

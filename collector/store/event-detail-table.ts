@@ -1,0 +1,161 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { StoreError } from './error.ts';
+
+/*
+ * What findings said (`detailOf` in row.ts) when their events happened. It is most of the bytes of an event, and only
+ * the outbox needs it, so it is apart from the history and leaves the store with the outbox. A row of `event_detail`
+ * holds the details of the events from `first` to `last`, one per line: the distance from the position of the line
+ * before (of the first line: 0), a space, the detail, which is JSON and therefore one line.
+ *
+ * A transaction adds a row as text. As soon as the rows of text at the end of the table hold BLOCK_LENGTH characters,
+ * the transaction that completes them writes them again as compressed blocks. `store.loose_details` counts the
+ * characters, so that no commit has to read for it.
+ */
+
+/** Characters of a block before it is compressed; the last detail can exceed it. Bounds what reading one event costs. */
+const BLOCK_LENGTH = 128 * 1024;
+/** Largest decompressed block: far above what a block and the largest finding have together. */
+const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
+const COMPRESSION = Object.freeze({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+/** Rows deleted in one transaction: under 10 ms. */
+const PRUNE_CHUNK = 100;
+
+/** Adds details within one transaction. */
+export interface EventDetailWriter {
+  /** Positions must ascend. */
+  readonly add: (position: number, detail: string) => void;
+  /** Must be called before the transaction ends. */
+  readonly finish: () => void;
+}
+
+interface Row {
+  readonly first: number;
+  readonly last: number;
+  /** Text, or its UTF-8 bytes compressed by Zstandard (RFC 8878). */
+  readonly content: string | Uint8Array;
+}
+
+type Entry = readonly [position: number, detail: string];
+
+/** Prepares what adds details. The result opens a writer for the transaction that is open now. */
+export function prepareEventDetailWriter(db: DatabaseSync): () => EventDetailWriter {
+  const selectLoose = db.prepare('SELECT loose_details AS loose FROM store');
+  const updateLoose = db.prepare('UPDATE store SET loose_details = ?');
+  const insert = db.prepare('INSERT INTO event_detail (last, first, content) VALUES (?, ?, ?)');
+  const selectNewest = db.prepare('SELECT first, last, content FROM event_detail ORDER BY last DESC');
+  const removeFrom = db.prepare('DELETE FROM event_detail WHERE last >= ?');
+
+  /** Deletes the rows of text at the end and returns what they held. */
+  const takeLoose = (): readonly Entry[] => {
+    const rows: (readonly Entry[])[] = [];
+    let oldest: number | undefined;
+    for (const row of selectNewest.iterate() as unknown as Iterable<Row>) {
+      if (typeof row.content !== 'string') break;
+      rows.push(entriesOf(row));
+      oldest = row.last;
+    }
+    if (oldest !== undefined) removeFrom.run(oldest);
+    return rows.toReversed().flat();
+  };
+  const write = (entries: readonly Entry[], isBlock: boolean): void => {
+    const [first = 0] = entries[0] ?? [];
+    const [last = 0] = entries.at(-1) ?? [];
+    const text = textOf(entries);
+    insert.run(last, first, isBlock ? zstdCompressSync(text, COMPRESSION) : text);
+  };
+  return () => {
+    const added: Entry[] = [];
+    let length = 0;
+    return {
+      add: (position, detail) => {
+        added.push([position, detail]);
+        length += detail.length;
+      },
+      finish: () => {
+        if (added.length === 0) return;
+        const loose = Number(selectLoose.get()?.['loose']) + length;
+        if (loose < BLOCK_LENGTH) {
+          write(added, false);
+          updateLoose.run(loose);
+          return;
+        }
+        let block: Entry[] = [];
+        let blockLength = 0;
+        for (const entry of [...takeLoose(), ...added]) {
+          block.push(entry);
+          blockLength += entry[1].length;
+          if (blockLength < BLOCK_LENGTH) continue;
+          write(block, true);
+          [block, blockLength] = [[], 0];
+        }
+        if (block.length > 0) write(block, false);
+        updateLoose.run(blockLength);
+      },
+    };
+  };
+}
+
+/** Prepares what reads the details of the events from `first` to `last`, by position. It throws StoreError `damaged`. */
+export function prepareEventDetails(db: DatabaseSync): (first: number, last: number) => ReadonlyMap<number, string> {
+  const select = db.prepare('SELECT first, last, content FROM event_detail WHERE last >= ? ORDER BY last');
+  return (first, last) => {
+    const details = new Map<number, string>();
+    for (const row of select.iterate(first) as unknown as Iterable<Row>) {
+      if (row.first > last) break;
+      for (const [position, detail] of entriesOf(row)) {
+        if (position > last) break;
+        if (position >= first) details.set(position, detail);
+      }
+    }
+    return details;
+  };
+}
+
+/**
+ * Prepares the deletion of details that have left the outbox. It must be called within a transaction, until it returns
+ * false.
+ */
+export function prepareEventDetailPrune(db: DatabaseSync): () => boolean {
+  const remove = db.prepare(
+    `DELETE FROM event_detail WHERE last IN (
+       SELECT last FROM event_detail WHERE last <= (SELECT outbox_floor FROM store) ORDER BY last LIMIT ?)`,
+  );
+  return () => Number(remove.run(PRUNE_CHUNK).changes) === PRUNE_CHUNK;
+}
+
+function textOf(entries: readonly Entry[]): string {
+  let [before = 0] = entries[0] ?? [];
+  let text = '';
+  for (const [position, detail] of entries) {
+    text += `${String(position - before)} ${detail}\n`;
+    before = position;
+  }
+  return text;
+}
+
+function entriesOf({ first, content }: Row): readonly Entry[] {
+  const entries: Entry[] = [];
+  const text = typeof content === 'string' ? content : decompress(content);
+  let position = first;
+  for (let start = 0; start < text.length;) {
+    const space = text.indexOf(' ', start);
+    const end = text.indexOf('\n', space);
+    const distance = Number(text.slice(start, space));
+    if (space < 0 || end < 0 || !Number.isSafeInteger(distance)) throw new StoreError('damaged', DAMAGED);
+    position += distance;
+    entries.push([position, text.slice(space + 1, end)]);
+    start = end + 1;
+  }
+  return entries;
+}
+
+function decompress(content: Uint8Array): string {
+  try {
+    return zstdDecompressSync(content, { maxOutputLength: MAX_BLOCK_BYTES }).toString();
+  } catch (error) {
+    throw new StoreError('damaged', DAMAGED, error);
+  }
+}
+
+const DAMAGED = 'the details of events in the store are not what was written';

@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import t from 'tap';
+import { migrate, MIGRATIONS } from '../../../collector/store/schema.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import type { Store } from '../../../collector/store/store.ts';
+import type { OutboxEvent, StoredEvent } from '../../../collector/store/stored-event.ts';
+import { commit, commitEvents, finding, T0 } from './fleet.ts';
+
+/** The version of the file before details were apart from events. */
+const BEFORE = MIGRATIONS.findIndex((sql) => sql.includes('CREATE TABLE event_detail'));
+
+/** Everything in the outbox, read in steps as a sink does. */
+async function readAll(store: Store, step: number): Promise<readonly StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.outbox(events.at(-1)?.position ?? 0, step);
+    if (page.length === 0) return events;
+    events.push(...page);
+  }
+}
+
+/** Text that a general compressor cannot shorten much. */
+function noise(seed: number, length: number): string {
+  let text = '';
+  for (let state = seed + 1; text.length < length;) {
+    state = (state * 48_271) % 2_147_483_647;
+    text += state.toString(36);
+  }
+  return text.slice(0, length);
+}
+
+await t.test('events say the same from the outbox, whatever the size of their commits', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  let store = await openSqliteStore({ path });
+  const written: OutboxEvent[] = [];
+  let number = 0;
+  // Small and large commits, findings of every size, line breaks in what a node says, and events of other tables between.
+  for (const [index, size] of [1, 700, 2, 40, 1, 1500, 3, 3, 300, 1].entries()) {
+    const put = Array.from({ length: size }, () => {
+      number += 1;
+      const seen = number % 200 === 0 ? noise(number, 40_000) : `line ${String(number)}\n1 [\\"\u2028 ü`;
+      return finding({ on: `c${String(number)}`, evidence: [{ source: 's', seen, expected: noise(number, 300) }] });
+    });
+    written.push(...(await commitEvents(store, commit({ sequence: index + 1, snapshot: index === 0, put }))));
+    const refusal = { operation: 'enroll', nodeId: '', address: '', reason: 'r', atMs: T0, suppressed: 0 } as const;
+    if (index % 2 === 0) await store.recordRefusals([refusal]);
+    if (index === 5) {
+      await store.close();
+      store = await openSqliteStore({ path });
+    }
+  }
+  // What a commit answers was never in the file.
+  const findings = (await readAll(store, 333)).filter((event) => 'finding' in event);
+  t.equal(findings.length, written.length);
+  t.same(findings, written);
+  for (const index of [0, 700, 701, 1400, 2250, 2550]) {
+    const event = written[index];
+    t.same(await store.outbox((event?.position ?? 0) - 1, 1), [event], `event ${String(index)} alone`);
+  }
+  const middle = written[1200]?.position ?? 0;
+  await store.advance('ndjson', middle);
+  await store.prune(['ndjson'], 0);
+  t.same((await store.outbox(0, 1))[0], written[1201], 'what still waits stays whole');
+  await store.prune([], 0);
+  const db = new DatabaseSync(path);
+  t.match(db.prepare('SELECT count(*) AS rows FROM event_detail').get(), { rows: 0 }, 'details leave with the outbox');
+  db.close();
+  t.equal((await store.history({ limit: 10_000 })).entries.length, written.length, 'history stays');
+  await store.close();
+});
+
+await t.test('an event that waits takes 250 bytes at most, also after many small commits', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const store = await openSqliteStore({ path });
+  const base = { title: 'Container does not run with all capabilities', verdict: 'fail', severity: 'high' } as const;
+  const [NODES, EVENTS] = [100, 100];
+  for (let round = 0; round < EVENTS; round += 1)
+    await store.commit(
+      Array.from({ length: NODES }, (_, node) => {
+        const id = noise(node * EVENTS + round, 64);
+        const source = `/proc/${String(4000 + node + round)}/status, docker inspect ${id.slice(0, 12)}`;
+        const seen = `CapEff: 000001ffffffffff, CapBnd: 000001ffffffffff, HostConfig.Privileged: true`;
+        const evidence = [{ source, seen, expected: 'CapEff without CAP_SYS_ADMIN, CAP_SYS_MODULE, CAP_SYS_PTRACE' }];
+        const subject = { kind: 'container', id, name: `shop-${String(round)}` } as const;
+        const put = [finding({ ...base, evidence, subject })];
+        return commit({ nodeId: `node-${String(node)}`, sequence: round + 1, snapshot: round === 0, put });
+      }),
+    );
+  await store.close();
+  const file = new DatabaseSync(path);
+  const tables = ['event', 'event_finding', 'event_detail'].map((name) => `'${name}'`).join(', ');
+  const { bytes } = file.prepare(`SELECT sum(pgsize) AS bytes FROM dbstat WHERE name IN (${tables})`).get() ?? {};
+  file.close();
+  const perEvent = Number(bytes) / (NODES * EVENTS);
+  t.ok(perEvent > 50 && perEvent <= 250, `${perEvent.toFixed(0)} bytes an event`);
+});
+
+await t.test('what waits in a file of an earlier version is delivered after the update', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const old = new DatabaseSync(path);
+  migrate(old, MIGRATIONS.slice(0, BEFORE));
+  const detail = JSON.stringify(['The container is not privileged', '/proc/7/status', 'CapEff: 1', 'CapEff: 0']);
+  old.exec(`INSERT INTO node (key, id) VALUES (1, 'n1'); UPDATE store SET position = 1`);
+  old
+    .prepare(
+      `INSERT INTO event VALUES (1, ?, 1, 1, 7, 'container.privileged', 'container/c0', 0, NULL, 5, 6, 'c0', ?, NULL)`,
+    )
+    .run(T0, detail);
+  old.close();
+  const store = await openSqliteStore({ path });
+  const [next] = await commitEvents(store, commit({ sequence: 1, snapshot: true, put: [finding()] }));
+  const [first, second] = await store.outbox(0, 10);
+  t.match(first, {
+    position: 1,
+    atMs: T0,
+    action: 'opened',
+    finding: {
+      title: 'The container is not privileged',
+      evidence: [{ source: '/proc/7/status', seen: 'CapEff: 1', expected: 'CapEff: 0' }],
+    },
+  });
+  t.same(second, next);
+  await store.close();
+});
+
+await t.test('damaged details are reported as damage, not as other events', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const store = await openSqliteStore({ path });
+  const put = Array.from({ length: 1500 }, (_, index) => finding({ on: `c${String(index)}` }));
+  await commitEvents(store, commit({ sequence: 1, snapshot: true, put }));
+  const db = new DatabaseSync(path);
+  for (const content of [`x'28b52ffd00'`, `x'00'`, `'1 ['`, `'nothing'`, `''`]) {
+    db.exec(`UPDATE event_detail SET content = ${content} WHERE last = (SELECT min(last) FROM event_detail)`);
+    await t.rejects(store.outbox(0, 10), { code: 'damaged' }, content);
+  }
+  db.exec('DELETE FROM event_detail WHERE last = (SELECT min(last) FROM event_detail)');
+  await t.rejects(store.outbox(0, 10), { code: 'damaged' }, 'a row that is gone');
+  t.equal((await store.outbox(1400, 10)).length, 10, 'other blocks can be read');
+  db.close();
+  await store.close();
+});
