@@ -160,12 +160,50 @@ const REQUIRED: ReadonlySet<string> = new Set([
   'command_uid',
 ]);
 
+/** A place in an event, as far as it matters to redaction. Of names that a node chooses there is one place for all. */
+export interface EventPlace {
+  /** The texts of the attribute, or of an object that it is in, are never those of a node. */
+  readonly isVocabulary: boolean;
+  /** The attribute, or an object that it is in, has no type: its keys can be those of a node. */
+  readonly isOpen: boolean;
+  readonly inner: ReadonlyMap<string, EventPlace>;
+}
+
+const NOTHING: ReadonlyMap<string, EventPlace> = new Map();
+const WORD: EventPlace = Object.freeze({ isVocabulary: true, isOpen: false, inner: NOTHING });
+const OPEN: EventPlace = Object.freeze({ isVocabulary: false, isOpen: true, inner: NOTHING });
+const TYPED: EventPlace = Object.freeze({ isVocabulary: false, isOpen: false, inner: NOTHING });
+/** Attributes without a type. */
+const UNTYPED: ReadonlySet<string> = new Set(['data', 'unmapped']);
+
+/** The event itself. */
+export const EVENT_PLACE: EventPlace = placeOf([...VOCABULARY].map(partsOf), false);
+
+/** The place of an attribute, or of every item of a list ({@link ITEMS}), within what is at `place`. */
+export function placeWithin(place: EventPlace, name: string): EventPlace {
+  const inner = place.inner.get(name);
+  if (inner !== undefined) return inner;
+  if (place.isVocabulary) return WORD;
+  return place.isOpen || UNTYPED.has(name) ? OPEN : TYPED;
+}
+
+function placeOf(paths: readonly (readonly string[])[], isOpen: boolean): EventPlace {
+  if (paths.some((path) => path.length === 0)) return WORD;
+  const inner = Map.groupBy(paths, ([name = '']) => name);
+  const places = [...inner].map(([name, those]) => {
+    const below = those.map((path) => path.slice(1));
+    return [name, placeOf(below, isOpen || UNTYPED.has(name))] as const;
+  });
+  return { isVocabulary: false, isOpen, inner: new Map(places) };
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.replaceAll(ITEMS, `.${ITEMS}`).split('.');
+}
+
 /** Are the texts of this attribute, or of an object that it is in, never those of a node? */
 export function isVocabulary(path: string): boolean {
-  if (VOCABULARY.has(path)) return true;
-  for (let end = path.lastIndexOf('.'); end > 0; end = path.lastIndexOf('.', end - 1))
-    if (VOCABULARY.has(path.slice(0, end)) || VOCABULARY.has(path.slice(0, end).replace(/\[\]$/, ''))) return true;
-  return VOCABULARY.has(path.replace(/\[\]$/, ''));
+  return partsOf(path).reduce(placeWithin, EVENT_PLACE).isVocabulary;
 }
 
 /** The text of a path: `evidences[].data["a b"]`, without quotes: `evidences[].data.a b`. */

@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { safe } from '../../api/safe.ts';
-import { isVocabulary, ITEMS } from '../../api/event-redaction.ts';
-import type { RedactionRule } from '../../api/event-redaction.ts';
+import { EVENT_PLACE, ITEMS, placeWithin } from '../../api/event-redaction.ts';
+import type { EventPlace, RedactionRule } from '../../api/event-redaction.ts';
 import type { OcsfEvent } from './ocsf/ocsf.ts';
+import { createReplaceValues } from './replace-values.ts';
+import type { ReplaceValues } from './replace-values.ts';
 
 /** An event without what must not leave the collector. */
 export type Redact = (event: OcsfEvent) => OcsfEvent;
@@ -11,9 +12,9 @@ export type Redact = (event: OcsfEvent) => OcsfEvent;
 const REDACTED = 'redacted';
 /** Hexadecimal digits of a hash: 128 bits. */
 const HASH_DIGITS = 32;
-/** Distinct values of an event that are searched in its other texts, and their length together. */
-const MAX_VALUES = 500;
-const MAX_CHARACTERS = 64 * 1024;
+/** Hashes that are kept, and the length of a value whose hash is: most names come again with the next event. */
+const MAX_HASHES = 4096;
+const MAX_HASHED_LENGTH = 256;
 const MAX_DEPTH = 64;
 
 /**
@@ -22,62 +23,64 @@ const MAX_DEPTH = 64;
  * Words of OCSF and of Plimsoll stay. Where there are too many values to search for, every other text is replaced.
  */
 export function createRedact(rules: readonly RedactionRule[], key: string): Redact {
-  const hashOf = (value: string): string =>
-    `hmac-${createHmac('sha256', key).update(value).digest('hex').slice(0, HASH_DIGITS)}`;
+  const hashOf = createHash(key);
+  // The others concern texts alone, which are replaced already.
+  const settling = rules.filter(({ action, isOpen }) => action === 'remove' || isOpen);
   return (event) => {
     const values = new Map<string, string>();
     for (const rule of rules)
-      for (const value of textsAt(event, rule.path)) {
+      visitTexts(event, rule.path, (value) => {
         // The stricter rule counts.
-        if (rule.action === 'hash' && !values.has(value)) values.set(value, hashOf(value));
-        else if (rule.action !== 'hash') values.set(value, REDACTED);
-      }
-    const replace = createReplace(values);
-    const searched = walk(event, '', replace, 0) as OcsfEvent;
-    return rules.reduce<OcsfEvent>(
+        if (rule.action !== 'hash') values.set(value, REDACTED);
+        else if (!values.has(value)) values.set(value, hashOf(value));
+      });
+    const replace = createReplaceValues(values, REDACTED);
+    const searched = walk(event, { place: EVENT_PLACE, replace, depth: 0 }) as OcsfEvent;
+    return settling.reduce<OcsfEvent>(
       (redacted, rule) => settle(redacted, { rule, at: 0, hashOf }) as OcsfEvent,
       withoutAddress(searched, event),
     );
   };
 }
 
-/** What a text becomes, wherever it is. */
-type Replace = (text: string) => string;
-
-function createReplace(values: ReadonlyMap<string, string>): Replace {
-  const all = [...values.keys()];
-  const characters = all.reduce((sum, value) => sum + value.length, 0);
-  if (all.length > MAX_VALUES || characters > MAX_CHARACTERS) return (text) => values.get(text) ?? REDACTED;
-  const forms = new Map<string, string>();
-  for (const [value, replacement] of values)
-    for (const form of [value, JSON.stringify(value).slice(1, -1), safe(value)])
-      if (form !== '') forms.set(form.toLowerCase(), replacement);
-  if (forms.size === 0) return (text) => text;
-  const longestFirst = [...forms.keys()].toSorted((one, other) => other.length - one.length);
-  const pattern = new RegExp(longestFirst.map(literal).join('|'), 'giu');
-  return (text) => values.get(text) ?? text.replace(pattern, (found) => forms.get(found.toLowerCase()) ?? REDACTED);
+/** The keyed hash of a value. */
+function createHash(key: string): (value: string) => string {
+  const known = new Map<string, string>();
+  const compute = (value: string): string =>
+    `hmac-${createHmac('sha256', key).update(value).digest('hex').slice(0, HASH_DIGITS)}`;
+  return (value) => {
+    if (value.length > MAX_HASHED_LENGTH) return compute(value);
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    if (known.size >= MAX_HASHES) known.clear();
+    const hash = compute(value);
+    known.set(value, hash);
+    return hash;
+  };
 }
 
-/** The text itself; where it begins or ends with a letter or digit, not as a part of a longer word. */
-function literal(text: string): string {
-  const escaped = text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
-  const before = /^[\p{L}\p{N}]/u.test(text) ? String.raw`(?<![\p{L}\p{N}])` : '';
-  const after = /[\p{L}\p{N}]$/u.test(text) ? String.raw`(?![\p{L}\p{N}])` : '';
-  return before + escaped + after;
+interface Walking {
+  readonly place: EventPlace;
+  readonly replace: ReplaceValues;
+  readonly depth: number;
 }
 
 /** A copy with each text and each key of objects without a type replaced, except words that no node chooses. */
-function walk(value: unknown, path: string, replace: Replace, depth: number): unknown {
+function walk(value: unknown, { place, replace, depth }: Walking): unknown {
   if (depth > MAX_DEPTH) return REDACTED;
-  if (typeof value === 'string') return isVocabulary(path) ? value : replace(value);
-  if (Array.isArray(value)) return value.map((item) => walk(item, `${path}${ITEMS}`, replace, depth + 1));
+  if (place.isVocabulary) return value;
+  if (typeof value === 'string') return replace(value);
+  if (Array.isArray(value)) {
+    const inner = { place: placeWithin(place, ITEMS), replace, depth: depth + 1 };
+    return value.map((item) => walk(item, inner));
+  }
   if (!isObject(value)) return value;
-  const isOpen = /(?:^|\.)(?:data|unmapped)(?:$|[.[])/.test(path);
-  const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [name, inner] of Object.entries(value)) {
-    const inPath = path === '' ? name : `${path}.${name}`;
-    const renamed = isOpen && !isVocabulary(inPath) ? freeName(replace(name), copy) : name;
-    copy[renamed] = walk(inner, inPath, replace, depth + 1);
+  // A key of a node can be `__proto__`. Other objects are plain: they are read three times as fast.
+  const copy = (place.isOpen ? Object.create(null) : {}) as Record<string, unknown>;
+  for (const name of Object.keys(value)) {
+    const inner = placeWithin(place, name);
+    const renamed = place.isOpen && !inner.isVocabulary ? freeName(replace(name), copy) : name;
+    copy[renamed] = walk(value[name], { place: inner, replace, depth: depth + 1 });
   }
   return copy;
 }
@@ -90,23 +93,24 @@ function freeName(name: string, taken: Readonly<Record<string, unknown>>): strin
   return `${name}-${String(number)}`;
 }
 
-/** The texts of what a path leads to, without words that no node chooses. */
-function textsAt(event: OcsfEvent, path: readonly string[]): readonly string[] {
-  const texts: string[] = [];
-  const visit = (value: unknown, at: number, text: string, depth: number): void => {
-    if (depth > MAX_DEPTH) return;
-    if (typeof value === 'string' && at >= path.length && value !== '' && !isVocabulary(text)) texts.push(value);
+/** Calls `take` with each text of what a path leads to, without words that no node chooses. */
+function visitTexts(event: OcsfEvent, path: readonly string[], take: (text: string) => void): void {
+  const visit = (value: unknown, place: EventPlace, at: number): void => {
+    if (at > MAX_DEPTH || place.isVocabulary) return;
+    const isEnd = at >= path.length;
     if (Array.isArray(value)) {
-      const next = path[at] === ITEMS ? at + 1 : at;
-      if (at >= path.length || path[at] === ITEMS)
-        for (const item of value) visit(item, next, `${text}${ITEMS}`, depth + 1);
-    } else if (isObject(value))
-      for (const [name, inner] of Object.entries(value))
-        if (at >= path.length || path[at] === name)
-          visit(inner, at + 1, text === '' ? name : `${text}.${name}`, depth + 1);
+      if (!isEnd && path[at] !== ITEMS) return;
+      const inner = placeWithin(place, ITEMS);
+      for (const item of value) visit(item, inner, at + 1);
+    } else if (isObject(value)) {
+      if (isEnd) for (const name of Object.keys(value)) visit(value[name], placeWithin(place, name), at + 1);
+      else {
+        const name = path[at] ?? '';
+        if (Object.hasOwn(value, name)) visit(value[name], placeWithin(place, name), at + 1);
+      }
+    } else if (isEnd && typeof value === 'string' && value !== '') take(value);
   };
-  visit(event, 0, '', 0);
-  return texts;
+  visit(event, EVENT_PLACE, 0);
 }
 
 interface Settling {

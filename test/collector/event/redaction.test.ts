@@ -1,17 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
 import { isVocabulary, parseRedactions, pathText } from '../../../api/event-redaction.ts';
 import { eventType } from '../../../api/event-type.ts';
 import { toText } from '../../../collector/event/line.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
 import { createRedact } from '../../../collector/event/redaction.ts';
+import { createReplaceValues } from '../../../collector/event/replace-values.ts';
 import { viewOf } from '../../../collector/event/view/view.ts';
 import { toSplunkBody } from '../../../collector/sink/splunk.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import type { CelType } from '../../../posture/query/type.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
+import { cpuMs } from '../../fixture/cpu-time.ts';
 import { event, ocsfOf } from '../sink/events.ts';
 import { readValidator } from './ocsf/validator.ts';
 
@@ -132,6 +135,58 @@ await t.test('a part of a longer word is another word', async (t) => {
   const of = { ...ocsfOf(event(1)), status_detail: 'web-10, xweb-1, web-1, web-1.example, WEB-1' };
   const { status_detail: detail } = redact('device.name', of);
   t.equal(detail, 'web-10, xweb-1, redacted, redacted.example, redacted');
+});
+
+/** What the replacement does, said by one regular expression. */
+function replaceByExpression(text: string, values: readonly string[]): string {
+  if (values.includes(text)) return '*';
+  const word = String.raw`[\p{L}\p{N}]`;
+  const parts = values
+    .toSorted((one, other) => other.length - one.length)
+    .map((value) => {
+      const literal = value.replaceAll(
+        /[^\p{L}\p{N}]/gu,
+        (character) => `\\u{${character.charCodeAt(0).toString(16)}}`,
+      );
+      const starts = new RegExp(`^${word}`, 'u').test(value) ? `(?<!${word})` : '';
+      return starts + literal + (new RegExp(`${word}$`, 'u').test(value) ? `(?!${word})` : '');
+    });
+  return text.replaceAll(new RegExp(parts.join('|'), 'giu'), '*');
+}
+
+await t.test('texts are searched as by one regular expression', (t) => {
+  // Few characters, so that values overlap, touch and contain each other; K is the Kelvin sign, which folds to k.
+  const piece = (...characters: readonly string[]) =>
+    fc.string({ unit: fc.constantFrom(...characters), maxLength: 12 });
+  for (const characters of [
+    ['a', 'B', 'k', '1', '-', '.', ' '],
+    ['a', 'k', '\u212a', 'ß', 'ſ', '-', ' '],
+  ]) {
+    const value = piece(...characters).filter((text) => text !== '');
+    const check = fc.property(
+      fc.uniqueArray(value, { minLength: 1, maxLength: 5 }),
+      piece(...characters),
+      (all, text) => {
+        const lower = all.map((one) => one.toLowerCase());
+        const replace = createReplaceValues(new Map(lower.map((one) => [one, '*'])), '?');
+        t.equal(replace(text), replaceByExpression(text, lower), JSON.stringify([all, text]));
+      },
+    );
+    fc.assert(check, { numRuns: 500 });
+  }
+  t.end();
+});
+
+await t.test('attack: values that match at every place of a text cost little', (t) => {
+  const values = Array.from({ length: 200 }, (_, index) => '-'.repeat(1 + index));
+  const absent = Array.from({ length: 250 }, (_, index) => `${'-'.repeat(100)}${String(index)}`);
+  const replace = createReplaceValues(new Map([...values, ...absent].map((value) => [value, '*'])), '?');
+  const before = cpuMs();
+  t.equal(replace('-'.repeat(60_000)), '*'.repeat(300));
+  t.equal(replace('-!'.repeat(30_000)), '*!'.repeat(30_000));
+  // It takes less than 100 ms.
+  t.ok(cpuMs() - before < 5000, `${String(cpuMs() - before)} ms`);
+  t.end();
 });
 
 await t.test('a hash is the HMAC of openssl, everywhere the same, and another one with another key', async (t) => {
