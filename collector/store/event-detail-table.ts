@@ -96,19 +96,35 @@ export function prepareEventDetailWriter(db: DatabaseSync): () => EventDetailWri
   };
 }
 
-/** Prepares what reads the details of the events from `first` to `last`, by position. It throws StoreError `damaged`. */
-export function prepareEventDetails(db: DatabaseSync): (first: number, last: number) => ReadonlyMap<number, string> {
+/** Details by position, and up to which position they were read. */
+export interface EventDetails {
+  readonly byPosition: ReadonlyMap<number, string>;
+  /** `last`, or the position of the last detail that did not exceed the limit. */
+  readonly end: number;
+}
+
+/**
+ * Prepares what reads the details of the events from `first` to `last`, at most about `maxLength` characters and at
+ * least one. It throws StoreError `damaged`.
+ */
+export function prepareEventDetails(
+  db: DatabaseSync,
+): (first: number, last: number, maxLength: number) => EventDetails {
   const select = db.prepare('SELECT first, last, content FROM event_detail WHERE last >= ? ORDER BY last');
-  return (first, last) => {
-    const details = new Map<number, string>();
+  return (first, last, maxLength) => {
+    const byPosition = new Map<number, string>();
+    let length = 0;
     for (const row of select.iterate(first) as unknown as Iterable<Row>) {
       if (row.first > last) break;
       for (const [position, detail] of entriesOf(row)) {
+        if (position < first) continue;
         if (position > last) break;
-        if (position >= first) details.set(position, detail);
+        byPosition.set(position, detail);
+        length += detail.length;
+        if (length >= maxLength) return { byPosition, end: position };
       }
     }
-    return details;
+    return { byPosition, end: last };
   };
 }
 

@@ -44,8 +44,21 @@ type Values = readonly [
   nodeName: string,
 ];
 
-/** Prepares `Store.outbox`. */
-export function prepareOutbox(db: DatabaseSync): (position: number, limit: number) => readonly OutboxEvent[] {
+/**
+ * Characters of details in one answer, which exceeds them by one detail at most. A node decides how long a finding is, up
+ * to a message of 1 MiB: 500 of those, for each sink, are more memory than a collector has.
+ */
+const MAX_DETAIL_LENGTH = 4 * 1024 * 1024;
+
+/** Changes of findings in the outbox, oldest first. */
+export interface OutboxPage {
+  readonly events: readonly OutboxEvent[];
+  /** No further change has a position up to this one. Infinite: the limit of characters was not reached. */
+  readonly end: number;
+}
+
+/** Prepares what `Store.outbox` returns of findings. */
+export function prepareOutbox(db: DatabaseSync): (position: number, limit: number) => OutboxPage {
   const storeId = String(db.prepare('SELECT id FROM store').get()?.['id']);
   const select = db.prepare(
     `SELECT ${COLUMNS} FROM event JOIN node ON node.key = event.node
@@ -57,8 +70,12 @@ export function prepareOutbox(db: DatabaseSync): (position: number, limit: numbe
   return (position, limit) => {
     assertLimit(limit);
     const rows = select.all(position, limit) as unknown as Values[];
-    const details = readDetails(rows[0]?.[0] ?? 0, rows.at(-1)?.[0] ?? -1);
-    return rows.map((values) => toEvent(values, details, storeId));
+    const [first = 0] = rows[0] ?? [];
+    const [last = -1] = rows.at(-1) ?? [];
+    const { byPosition, end } = readDetails(first, last, MAX_DETAIL_LENGTH);
+    const isWhole = end === last;
+    const read = isWhole ? rows : rows.filter(([of]) => of <= end);
+    return { events: read.map((values) => toEvent(values, byPosition, storeId)), end: isWhole ? Infinity : end };
   };
 }
 

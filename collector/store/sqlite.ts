@@ -57,7 +57,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options);
 
   const readOutbox = (position: number, limit: number, sink: string | undefined): readonly StoredEvent[] => {
-    const changes = statements.outbox(position, limit);
+    const { events: changes, end } = statements.outbox(position, limit);
     const others = [
       ...statements.refusals.read(position, limit),
       ...statements.vulnerabilityEvents.read(position, limit),
@@ -68,7 +68,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       ...statements.deadLetters.replayed(position, limit, sink),
     ];
     if (others.length === 0) return changes;
-    return [...changes, ...others].sort((one, other) => one.position - other.position).slice(0, limit);
+    return [...changes, ...others.filter((event) => event.position <= end)]
+      .sort((one, other) => one.position - other.position)
+      .slice(0, limit);
   };
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded: Guarded = async (doing, work) => {

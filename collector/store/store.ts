@@ -74,7 +74,10 @@ export interface Store {
   ) => Promise<void>;
   /** The scores of a benchmark from `sinceMs` on: one a day, oldest first. */
   readonly benchmarkScores: (benchmark: string, sinceMs: number) => Promise<readonly DayScore[]>;
-  /** Outbox events after `position`, oldest first; of events that are replayed those of `sink`, or of all without it. */
+  /**
+   * Outbox events after `position`, oldest first; of events that are replayed those of `sink`, or of all without it. Of
+   * large events fewer than `limit` at a time, at least one; empty: no event waits.
+   */
   readonly outbox: (position: number, limit: number, sink?: string) => Promise<readonly StoredEvent[]>;
   /** Adds events about refused requests to the outbox. Resolves to the newest position. */
   readonly recordRefusals: (refusals: readonly Refusal[]) => Promise<number>;

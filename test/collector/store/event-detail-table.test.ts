@@ -140,3 +140,43 @@ await t.test('damaged details are reported as damage, not as other events', asyn
   db.close();
   await store.close();
 });
+
+await t.test('events as large as a node can make them are read a few at a time', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const store = await openSqliteStore({ path });
+  // 16 pieces of evidence of 16 KiB texts: 786 kB in a message of 1 MiB, six times that as JSON.
+  const evidence = Array.from({ length: 16 }, () => {
+    const text = '\u0001'.repeat(16 * 1024);
+    return { source: text, seen: text, expected: text };
+  });
+  const refusal = { operation: 'enroll', nodeId: '', address: '', reason: 'r', atMs: T0, suppressed: 0 } as const;
+  const neighbour = await commitEvents(store, commit({ nodeId: 'n2', sequence: 1, snapshot: true, put: [finding()] }));
+  const uids = neighbour.map(({ uid }) => uid);
+  for (let sequence = 1; sequence <= 10; sequence += 1) {
+    const put = [finding({ on: `c${String(sequence)}`, evidence }), finding({ on: `d${String(sequence)}`, evidence })];
+    const events = await commitEvents(store, commit({ sequence, snapshot: sequence === 1, put }));
+    uids.push(...events.map(({ uid }) => uid));
+    await store.recordRefusals([refusal]);
+  }
+  const pages: (readonly StoredEvent[])[] = [];
+  for (let position = 0; ;) {
+    const page = await store.outbox(position, 500);
+    if (page.length === 0) break;
+    position = page.at(-1)?.position ?? 0;
+    pages.push(page);
+  }
+  const large = pages.map((page) => page.filter((event) => JSON.stringify(event).length > 1_000_000).length);
+  t.ok(Math.max(...large) <= 2, `${large.join(', ')} large events in the pages`);
+  const all = pages.flat();
+  t.same(
+    all.filter((event) => 'finding' in event).map(({ uid }) => uid),
+    uids,
+    'all of them, in order',
+  );
+  t.equal(all.filter((event) => 'operation' in event).length, 10, 'none of another table is skipped');
+  t.same(
+    all.map(({ position }) => position),
+    all.map((_, index) => index + 1),
+  );
+  await store.close();
+});
