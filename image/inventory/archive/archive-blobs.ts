@@ -80,6 +80,7 @@ function tarBlobs(file: Blob, close: () => void): ArchiveBlobs {
     ({ name: given, kind, sizeBytes, target }) => {
       const name = cleanName(given);
       if (kind === 'directory' || name === '') return undefined;
+      if (name.split('/').includes('..')) throw new FileTreeError('damaged', 'the archive has a name with ..');
       // Two files of one name are two answers to what the image is.
       if (files.has(name)) throw new FileTreeError('damaged', 'the archive has two files of one name');
       if (kind === 'file') files.set(name, { offset: position, length: sizeBytes });
@@ -110,6 +111,10 @@ function tarBlobs(file: Blob, close: () => void): ArchiveBlobs {
     reader.write(block);
   }
   reader.end();
+  // What loads the archive follows a link in the middle of a name, and would read another file than is read here.
+  for (const name of files.keys())
+    if (parentsOf(name).some((parent) => files.has(parent)))
+      throw new FileTreeError('damaged', 'the archive has an entry below one that is no directory');
   const locate = (name: string, links = 0): Blob | undefined => {
     const found = files.get(name);
     if (found === undefined) return undefined;
@@ -121,6 +126,11 @@ function tarBlobs(file: Blob, close: () => void): ArchiveBlobs {
     };
   };
   return { blob: (name) => locate(name), close };
+}
+
+function parentsOf(name: string): string[] {
+  const parts = name.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 function cleanName(name: string): string {

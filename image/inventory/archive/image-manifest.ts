@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseStrictJson } from '../../../policy/strict-json.ts';
 import { list, object, string, withDefault } from '../../../posture/schema.ts';
 import type { Parsed, Schema } from '../../../posture/schema.ts';
 import type { ArchiveBlobs } from './archive-blobs.ts';
@@ -220,13 +221,9 @@ function parse<T>(blob: Blob, schema: Schema<T>, what: string): T {
 }
 
 function parseBytes<T>(bytes: Uint8Array, schema: Schema<T>, what: string): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new Refusal(`${what} is not valid JSON`);
-  }
-  const parsed: Parsed<T> = schema.parse(value);
+  const json = parseStrictJson(bytes);
+  if (!json.ok) throw new Refusal(`${what} is refused: ${json.problem}`);
+  const parsed: Parsed<T> = schema.parse(json.value);
   if (!parsed.ok) throw new Refusal(`${what} is malformed: ${parsed.problem}`);
   return parsed.value;
 }

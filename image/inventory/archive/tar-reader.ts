@@ -39,8 +39,11 @@ const KINDS: Readonly<Record<string, TarEntry['kind']>> = {
   '5': 'directory',
 };
 
-/** What extended headers say about the next entry. */
-interface Extended {
+/** Devices and FIFOs, which like links and directories have no content, whatever size their header says. */
+const DEVICES = '346';
+
+/** What a pax header says about the next entry. Empty texts count as absent. */
+interface PaxRecords {
   path?: string;
   linkpath?: string;
   size?: number;
@@ -49,9 +52,21 @@ interface Extended {
   sparseName?: string;
 }
 
+/** The headers before an entry that describe it. */
+interface Extended {
+  /** The last pax header; those before it do not count. */
+  readonly pax?: PaxRecords;
+  /** Names of GNU tar, which take precedence over those of pax. */
+  readonly longName?: string;
+  readonly longTarget?: string;
+}
+
 /**
  * Reads a tar archive (ustar, pax, GNU) that is written to it in pieces of any size. Nothing but one header is held in
  * memory. Throws `FileTreeError` for an archive that is damaged or exceeds a limit.
+ *
+ * Where programs disagree about an archive, it follows the package archive/tar of Go, with which Docker, containerd and
+ * Podman unpack layers: an entry that they see under another name, or not at all, would hide a package.
  */
 export class TarReader {
   readonly #onEntry: (entry: TarEntry) => TarContent | undefined;
@@ -133,21 +148,22 @@ export class TarReader {
     const flag = String.fromCharCode(block[156] ?? 0);
     const size = numberOf(block.subarray(124, 136));
     if ('xgLK'.includes(flag)) return this.#extendedHeader(flag, size);
-    const extended = this.#extended;
+    const { pax = {}, longName, longTarget } = this.#extended;
     this.#extended = {};
-    const prefix = isUstar(block) ? textOf(block.subarray(345, 500)) : '';
+    const prefix = prefixOf(block);
     const shortName = textOf(block.subarray(0, 100));
-    const name = extended.sparseName ?? extended.path ?? (prefix === '' ? shortName : `${prefix}/${shortName}`);
-    const kind = extended.isSparse === true || flag === 'S' ? 'sparse' : kindOf(flag, name);
-    // Links and directories have no content, whatever size their header says; as GNU tar and Go read them.
-    const hasContent = kind === 'file' || kind === 'sparse' || kind === 'other';
-    const bytes = hasContent ? (extended.size ?? size) : 0;
+    const ownName = prefix === '' ? shortName : `${prefix}/${shortName}`;
+    const isSparse = pax.isSparse === true || flag === 'S';
+    const name = firstFilled(isSparse ? pax.sparseName : undefined, longName, pax.path, ownName);
+    const kind = isSparse ? 'sparse' : kindOf(flag, name);
+    const hasContent = kind === 'file' || kind === 'sparse' || (kind === 'other' && !DEVICES.includes(flag));
+    const bytes = hasContent ? (pax.size ?? size) : 0;
     const sink = this.#onEntry({
       name,
       kind,
       sizeBytes: bytes,
       mode: numberOf(block.subarray(100, 108)) & 0o7777,
-      target: extended.linkpath ?? textOf(block.subarray(157, 257)),
+      target: firstFilled(longTarget, pax.linkpath, textOf(block.subarray(157, 257))),
     });
     this.#expect(bytes, sink);
   }
@@ -163,10 +179,11 @@ export class TarReader {
     const bytes = new Uint8Array(size);
     let filled = 0;
     const end = (): void => {
-      if (flag === 'L') this.#extended.path = textOf(bytes);
-      else if (flag === 'K') this.#extended.linkpath = textOf(bytes);
-      // Global headers (git writes them) name no entry: attributes such as a path would hold for all of them.
-      else if (flag === 'x') readPax(bytes, this.#extended);
+      if (flag === 'L') this.#extended = { ...this.#extended, longName: textOf(bytes) };
+      else if (flag === 'K') this.#extended = { ...this.#extended, longTarget: textOf(bytes) };
+      else if (flag === 'x') this.#extended = { ...this.#extended, pax: readPax(bytes) };
+      // A global header (git writes one) names no entry. It is an entry of its own: what was said before is about it.
+      else this.#extended = {};
     };
     this.#expect(size, {
       write: (piece) => {
@@ -179,8 +196,9 @@ export class TarReader {
 }
 
 /** pax records: `LENGTH KEY=VALUE\n`, where the length counts the whole record. */
-function readPax(bytes: Uint8Array, extended: Extended): void {
+function readPax(bytes: Uint8Array): PaxRecords {
   const decoder = new TextDecoder();
+  const records: PaxRecords = {};
   for (let at = 0; at < bytes.length;) {
     const blank = bytes.indexOf(0x20, at);
     const length = blank < 0 || blank - at > 10 ? Number.NaN : Number(decoder.decode(bytes.subarray(at, blank)));
@@ -190,19 +208,24 @@ function readPax(bytes: Uint8Array, extended: Extended): void {
     const equals = record.indexOf(0x3d);
     const key = decoder.decode(record.subarray(0, equals));
     const value = record.subarray(equals + 1);
-    if (key === 'path') extended.path = textOf(value);
-    else if (key === 'linkpath') extended.linkpath = textOf(value);
-    else if (key === 'size') extended.size = sizeOf(decoder.decode(value));
-    else if (key === 'GNU.sparse.name') extended.sparseName = textOf(value);
-    if (key.startsWith('GNU.sparse.')) extended.isSparse = true;
+    if (key === 'path') records.path = textOf(value);
+    else if (key === 'linkpath') records.linkpath = textOf(value);
+    else if (key === 'size') records.size = sizeOf(decoder.decode(value));
+    else if (key === 'GNU.sparse.name') records.sparseName = textOf(value);
+    if (key.startsWith('GNU.sparse.')) records.isSparse = true;
     at += length;
   }
+  return records;
 }
 
-/** Archives older than POSIX mark a directory by the slash at the end of its name only. */
+/** The first text that is there and not empty; empty where there is none. */
+function firstFilled(...texts: readonly (string | undefined)[]): string {
+  return texts.find((text) => text !== undefined && text !== '') ?? '';
+}
+
+/** Archives older than POSIX, whose flag is zero, mark a directory by the slash at the end of its name only. */
 function kindOf(flag: string, name: string): TarEntry['kind'] {
-  const kind = KINDS[flag] ?? 'other';
-  return kind === 'file' && name.endsWith('/') ? 'directory' : kind;
+  return flag === '\0' && name.endsWith('/') ? 'directory' : (KINDS[flag] ?? 'other');
 }
 
 function sizeOf(text: string): number {
@@ -216,19 +239,24 @@ function textOf(field: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
-/** Octal text, or big-endian binary where the first bit is set (GNU). */
+/** Octal text between blanks and NULs, or big-endian binary where the first bit is set (GNU). */
 function numberOf(field: Uint8Array): number {
+  const value = parseNumber(field);
+  if (value === undefined) throw damaged('a size is no number');
+  return value;
+}
+
+function parseNumber(field: Uint8Array): number | undefined {
   const [first = 0] = field;
   if ((first & 0x80) !== 0) {
     let value = first & 0x7f;
     for (const byte of field.subarray(1)) value = value * 256 + byte;
-    if ((first & 0x40) !== 0 || !Number.isSafeInteger(value)) throw damaged('a size is no number');
-    return value;
+    return (first & 0x40) !== 0 || !Number.isSafeInteger(value) ? undefined : value;
   }
-  const text = textOf(field).trim();
+  const start = field.findIndex((byte) => byte !== 0 && byte !== 0x20);
+  const text = start < 0 ? '' : textOf(field.subarray(start)).trim();
   if (text === '') return 0;
-  if (!/^[0-7]+$/.test(text)) throw damaged('a size is no number');
-  return Number.parseInt(text, 8);
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
 /** The sum of all bytes with the field itself as blanks. */
@@ -239,9 +267,19 @@ function hasChecksum(block: Uint8Array): boolean {
   return /^[0-7]+$/.test(text) && Number.parseInt(text, 8) === sum;
 }
 
-function isUstar(block: Uint8Array): boolean {
-  // GNU archives (`ustar  `) use the field of the prefix for times.
-  return textOf(block.subarray(257, 263)) === 'ustar' && block[263] === 0x30;
+/** What stands before the name: 155 bytes of ustar, 131 of star. GNU tar has times in their place. */
+function prefixOf(block: Uint8Array): string {
+  const magic = new TextDecoder('latin1').decode(block.subarray(257, 265));
+  if (magic.startsWith('ustar\0')) {
+    const isStar = new TextDecoder('latin1').decode(block.subarray(508)) === 'tar\0';
+    return textOf(block.subarray(345, isStar ? 476 : 500));
+  }
+  if (magic !== 'ustar  \0') return '';
+  // Go before 1.8 wrote a prefix there all the same: then the times are no numbers.
+  const times = [block.subarray(345, 357), block.subarray(357, 369)];
+  return times.every((time) => time[0] === 0 || parseNumber(time) !== undefined)
+    ? ''
+    : textOf(block.subarray(345, 500));
 }
 
 function damaged(detail: string): FileTreeError {
