@@ -1,5 +1,6 @@
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { isContainerEntry } from '../../posture/fact/unobserved.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import type { Change } from '../../posture/judge.ts';
 import { changeBetween, shareUnchanged } from './structural-sharing.ts';
@@ -80,7 +81,7 @@ function withContainers(
   entries: readonly Unobserved[],
 ): UnobservedFact {
   if (fact.state !== 'seen') return fact;
-  const others = fact.value.filter(({ kind, id }) => kind !== 'container' || !ids.has(id));
+  const others = fact.value.filter((entry) => !isContainerEntry(entry) || !ids.has(entry.id));
   return { ...fact, value: [...others, ...entries].sort(byKey) };
 }
 
@@ -95,7 +96,7 @@ function keepFresher(round: Facts, current: Facts, fresher: ReadonlySet<string>)
   const others = round.containers.value.filter(({ id }) => !fresher.has(id));
   const unobserved =
     current.unobserved.state === 'seen'
-      ? current.unobserved.value.filter(({ kind, id }) => kind === 'container' && fresher.has(id))
+      ? current.unobserved.value.filter((entry) => isContainerEntry(entry) && fresher.has(entry.id))
       : [];
   return {
     ...round,

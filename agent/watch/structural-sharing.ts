@@ -1,5 +1,6 @@
 import type { ContainerFact, ContainersFact } from '../../posture/fact/container.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { isContainerEntry } from '../../posture/fact/unobserved.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import type { Change } from '../../posture/judge.ts';
 import { sameValue } from '../same-value.ts';
@@ -67,7 +68,7 @@ function changedUnobserved(before: UnobservedFact, after: UnobservedFact): Reado
   if (before.state !== 'seen' || after.state !== 'seen') return undefined;
   const ids = (entries: readonly Unobserved[], others: readonly Unobserved[]): readonly string[] =>
     entries
-      .filter(({ kind }) => kind === 'container')
+      .filter(isContainerEntry)
       .filter((entry) => !others.some((other) => sameValue(entry, other)))
       .map(({ id }) => id);
   return new Set([...ids(before.value, after.value), ...ids(after.value, before.value)]);

@@ -1,5 +1,6 @@
 import { userOfEngine } from '../../posture/fact/docker.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
+import { isContainerEntry } from '../../posture/fact/unobserved.ts';
 import type { Unobserved } from '../../posture/fact/unobserved.ts';
 import { orAborted } from '../../service/abort.ts';
 import { jittered } from '../../service/backoff.ts';
@@ -129,7 +130,7 @@ export function watchNode(options: WatchOptions): NodeWatch {
   };
   const failedContainers = (): readonly Unobserved[] =>
     // Without an engine there is nobody to ask again: the next round looks at its processes.
-    access.failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine !== '');
+    access.failedLooks.list().filter((look) => isContainerEntry(look) && look.engine !== '');
   const look = async (id: string): Promise<void> => {
     const isNew = !isListed(model.facts(), id);
     const observed = await observeContainer(access, model.facts() ?? {}, id);

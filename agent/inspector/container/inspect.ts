@@ -4,7 +4,9 @@ import type { Observed } from '../../../posture/observed.ts';
 import { userOfEngine } from '../../../posture/fact/docker.ts';
 import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact, ContainersFact } from '../../../posture/fact/container.ts';
+import { isIdleSandbox } from '../../../posture/check/idle-sandbox.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
+import { isContainerEntry } from '../../../posture/fact/unobserved.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
 import type { Inspector } from '../inspector.ts';
 import type { NodeAccess } from '../../node-access.ts';
@@ -14,7 +16,6 @@ import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/run
 import { mapBounded } from '../map-bounded.ts';
 import { readNodeMounts } from '../proc/node-mounts.ts';
 import { firstProcesses } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
 import { runtimeUnseen } from '../runtime-reply.ts';
 import { askAbout, inspectContainer, keptAnswer } from './container.ts';
 import type { RuntimeAnswer, Inspection } from './container.ts';
@@ -111,12 +112,14 @@ async function inspectEngine(
   });
   const ids = new Set(entries.map(({ id }) => id));
   for (const id of ids) taken.add(id);
-  failedLooks.keepOnly('container', runtime.endpoint, ids);
+  await keepRunning(access, known, ids, 'does not list it');
   const containers: ContainerFact[] = [];
   const first = await firstProcesses(round);
-  for (const [index, inspection] of inspections.entries()) {
+  for (const [index, answered] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
-    noteOutcome(access, { ...namesOf(before.get(entry.id) ?? entry), id: entry.id }, inspection);
+    const container = { ...namesOf(before.get(entry.id) ?? entry), id: entry.id };
+    const inspection = await confirmEnd(access, container, answered);
+    await noteOutcome(access, container, inspection);
     if (inspection.outcome !== 'found') continue;
     containers.push(inspection.container);
     if (inspection.firstProcess !== undefined) first.set(inspection.firstProcess.pid, inspection.firstProcess.parent);
@@ -184,12 +187,17 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   let mayBeOfRoot = false;
   /** An engine of root has no container of this id, which was not known before. */
   let isGone = false;
-  for (const runtime of await runtimesFor(access, before)) {
+  const runtimes = await runtimesFor(access, before);
+  for (const runtime of runtimes) {
     // A container that an engine of root may have is none that the engine of a user can claim.
     if (mayBeOfRoot && userOfEngine(runtime.endpoint) !== 0) break;
-    const inspection = await inspectContainer(runtime, view, id, before);
+    const answered = await inspectContainer(runtime, view, id, before);
+    const inspection =
+      answered.outcome === 'found'
+        ? await confirmEnd({ ...access, runtime }, { ...namesOf(before), id }, answered)
+        : answered;
     if (inspection.outcome === 'found') {
-      noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
+      await noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
       return inspection;
     }
     if (inspection.outcome === 'gone') {
@@ -202,9 +210,21 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
   // An engine that nobody serves has started nothing that an event could be about: one of the others reported the id.
   if (isGone && !mayBeOfRoot) failure = undefined;
   if (failure === undefined) access.cache.delete(id);
-  const { runtime, inspection } = failure ?? { runtime: access.runtime, inspection: { outcome: 'gone' } };
-  noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
+  failure ??= await goneFrom(access, runtimes, { ...namesOf(before), id });
+  const { runtime, inspection } = failure;
+  await noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
   return inspection;
+}
+
+/** No engine knows the container any more. */
+async function goneFrom(
+  access: NodeAccess,
+  runtimes: readonly ContainerRuntime[],
+  container: KnownContainer,
+): Promise<{ readonly runtime: ContainerRuntime; readonly inspection: Inspection }> {
+  const engine = access.failedLooks.lastRunning.get(container.id)?.engine;
+  const runtime = runtimes.find(({ endpoint }) => endpoint === engine) ?? access.runtime;
+  return { runtime, inspection: await confirmEnd({ ...access, runtime }, container, { outcome: 'gone' }) };
 }
 
 /** The engines that may know a container; of one that was seen before only its own counts. */
@@ -226,15 +246,22 @@ function namesOf(container: ContainerFact | ListedContainer | undefined): Omit<K
   return { name: container.names[0] ?? '', imageId: container.imageId, pid: 0 };
 }
 
-function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): void {
-  if (inspection.outcome === 'failed') noteFailure(access, container, inspection.reason);
-  else access.failedLooks.clear('container', container.id);
+async function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): Promise<void> {
+  const { failedLooks, host } = access;
+  if (inspection.outcome === 'failed') return noteFailure(access, container, inspection.reason);
+  failedLooks.clear('container', container.id);
+  if (inspection.outcome === 'found' && inspection.firstProcess !== undefined)
+    await failedLooks.lastRunning.record(host, inspection.container);
+  else failedLooks.lastRunning.delete(container.id);
 }
 
 function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
   // Field by field: a container that was seen before has a `kind` of its own.
   const { id, name, imageId, pid } = container;
-  failedLooks.record({ kind: 'container', id, name, imageId, pid, engine: runtime.endpoint, reason }, now());
+  const last = failedLooks.lastRunning.get(id);
+  const engine = last?.engine ?? runtime.endpoint;
+  const kind = last !== undefined && isIdleSandbox(last) ? 'sandbox' : 'container';
+  failedLooks.record({ kind, id, name, imageId, pid, engine, reason }, now());
 }
 
 /**
@@ -242,20 +269,61 @@ function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: Known
  * do as long as their first process does: an engine that ends can leave its containers running.
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
+  if (unlisted.state !== 'unreadable') return keepRunning(access, known, new Set(), 'is gone');
+  const reason = `${unlisted.source}: ${unlisted.reason}`;
+  for (const container of seenBefore(known).values())
+    if (container.engine === access.runtime.endpoint) noteFailure(access, container, reason);
+}
+
+/** What an engine says of a container that runs. */
+type Denial = 'is gone' | 'does not list it' | 'does not know it' | 'says that it does not run';
+
+/**
+ * The list of an engine lacks containers that this engine had named: those whose first process still runs are failed
+ * looks, the others are gone. An engine that has just started again lists some of its containers late.
+ */
+async function keepRunning(
+  access: NodeAccess,
+  known: Partial<Facts>,
+  listed: ReadonlySet<string>,
+  denial: Denial,
+): Promise<void> {
   const { failedLooks, runtime, host } = access;
-  const before = [...seenBefore(known).values()].filter(({ engine }) => engine === runtime.endpoint);
-  if (unlisted.state === 'unreadable') {
-    const reason = `${unlisted.source}: ${unlisted.reason}`;
-    for (const container of before) noteFailure(access, container, reason);
-    return;
+  const { lastRunning } = failedLooks;
+  const { endpoint } = runtime;
+  // Its user could keep ever more of them with a few processes; `unobserved` finds those that run.
+  if (userOfEngine(endpoint) !== 0 && denial !== 'is gone') return failedLooks.keepOnly('container', endpoint, listed);
+  const failed = failedLooks.list().filter((look) => isContainerEntry(look) && look.engine === endpoint);
+  const before = [...seenBefore(known).values()].filter(({ engine }) => engine === endpoint);
+  const missing = new Map<string, KnownContainer>();
+  for (const container of [...failed, ...before, ...lastRunning.of(endpoint)])
+    if (!listed.has(container.id)) missing.set(container.id, container);
+  const kept = new Set(listed);
+  for (const container of missing.values()) {
+    if (await lastRunning.runs(host, container)) {
+      kept.add(container.id);
+      noteFailure(access, container, runsThough(endpoint, denial));
+    } else lastRunning.delete(container.id);
   }
-  const failed = failedLooks.list().filter(({ kind, engine }) => kind === 'container' && engine === runtime.endpoint);
-  for (const { id, name, imageId, pid } of [...before, ...failed]) {
-    const cgroup = pid === 0 ? undefined : await readText(host, `/proc/${String(pid)}/cgroup`);
-    if (cgroup?.ok === true && cgroup.value.includes(id))
-      noteFailure(access, { id, name, imageId, pid }, `it runs, but its engine ${runtime.endpoint} is gone`);
-    else failedLooks.clear('container', id);
-  }
+  failedLooks.keepOnly('container', endpoint, kept);
+}
+
+/**
+ * An engine says that a container is gone or does not run: it runs all the same while its first process does. Of one that
+ * stopped, only a process that was recorded counts: the engine says that it has none.
+ */
+async function confirmEnd(access: NodeAccess, container: KnownContainer, inspection: Inspection): Promise<Inspection> {
+  if (inspection.outcome === 'failed') return inspection;
+  if (inspection.outcome === 'found' && inspection.container.pid !== 0) return inspection;
+  const { lastRunning } = access.failedLooks;
+  const recorded = lastRunning.get(container.id);
+  if (recorded === undefined || !(await lastRunning.runs(access.host, recorded))) return inspection;
+  const denial = inspection.outcome === 'gone' ? 'does not know it' : 'says that it does not run';
+  return { outcome: 'failed', reason: runsThough(recorded.engine, denial), engineAbsent: false };
+}
+
+function runsThough(engine: string, denial: Denial): string {
+  return `it runs, but its engine ${engine} ${denial}`;
 }
 
 /** An engine that is there and does not list its containers: others of them may run than were seen before. */
@@ -274,7 +342,9 @@ function noteEngine({ failedLooks, runtime, now }: NodeAccess, unlisted: Observe
 /** Of an engine that is not asked any more, the processes of its containers tell. */
 function forgetOtherEngines({ failedLooks }: NodeAccess, runtimes: readonly ContainerRuntime[]): void {
   const endpoints = new Set(['', ...runtimes.map(({ endpoint }) => endpoint)]);
-  for (const { kind, id, engine } of failedLooks.list()) if (!endpoints.has(engine)) failedLooks.clear(kind, id);
+  for (const { kind, id, engine } of failedLooks.list())
+    if (!endpoints.has(engine)) failedLooks.clear(kind === 'sandbox' ? 'container' : kind, id);
+  failedLooks.lastRunning.retain(endpoints);
 }
 
 function seenBefore({ containers }: Partial<Facts>): ReadonlyMap<string, ContainerFact> {

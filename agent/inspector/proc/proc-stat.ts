@@ -1,5 +1,5 @@
 /** Clock ticks in a second as the kernel shows them to programs: 100 on every platform that runs containers, time(7). */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 /** Field 22 of `/proc/PID/stat` is the start time; the fields after the name are counted from 3. */
 const START_TIME_INDEX = 22 - 3;
 
@@ -12,6 +12,12 @@ export function parseStartTicks(text: string): number | undefined {
   if (bracket === -1) return undefined;
   const field = text.slice(bracket + 2).split(' ', START_TIME_INDEX + 1)[START_TIME_INDEX];
   return field !== undefined && /^\d{1,15}$/.test(field) ? Number(field) : undefined;
+}
+
+/** State of a process, one letter, from `/proc/PID/stat`: `Z` and `X` are ended. Empty where the text has none. */
+export function parseState(text: string): string {
+  const bracket = text.lastIndexOf(')');
+  return bracket === -1 ? '' : text.charAt(bracket + 2);
 }
 
 /** When the node was booted, in seconds since 1970: the line `btime` of `/proc/stat`, proc_stat(5). */

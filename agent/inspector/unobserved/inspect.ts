@@ -11,6 +11,7 @@ import { belongsToUser } from '../../runtime/user-runtime.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
 import { firstProcesses } from '../proc/process-table.ts';
+import { ageOf } from './last-running.ts';
 import { findRunningContainers, isStillRunning } from './running-containers.ts';
 import type { RunningContainer } from './running-containers.ts';
 import { findUnaskedEngines } from './unasked-engines.ts';
@@ -67,10 +68,11 @@ async function inspectUnobserved(
   }
   const isQuiet = first.value.length === 0 && engines.value.length === 0;
   if (!isQuiet) await sleep(SECOND_LOOK_MS);
-  const containers = isQuiet ? [] : await stillUnknown(access, first.value);
+  const { unknown: containers, late } = isQuiet ? NONE : await lookAgain(access, first.value);
   const again = { ...access, host: access.cache.openRound(access.host) };
   const second = isQuiet ? engines : await findUnaskedEngines(again, known);
   const remaining = new Set(second.ok ? second.value.map(({ pid }) => pid) : []);
+  for (const each of late) failedLooks.record(toLate(each), access.now());
   note(access, 'container', containers.map(toContainer));
   note(access, 'engine', engines.value.filter(({ pid }) => remaining.has(pid)).map(toEngine));
   return seen(failedLooks.list(), SOURCE);
@@ -79,7 +81,7 @@ async function inspectUnobserved(
 type Entry = Omit<Unobserved, 'sinceMs'>;
 
 /** What has no engine that could be asked carries none: entries of engines are those of other inspectors. */
-function note({ failedLooks, now }: NodeAccess, kind: Unobserved['kind'], entries: readonly Entry[]): void {
+function note({ failedLooks, now }: NodeAccess, kind: 'container' | 'engine', entries: readonly Entry[]): void {
   for (const entry of entries) failedLooks.record(entry, now());
   failedLooks.keepOnly(kind, '', new Set(entries.map(({ id }) => id)));
 }
@@ -94,36 +96,62 @@ function toContainer({ id, name, pid, sign, isOfPodman }: RunningContainer): Ent
   return { kind: 'container', id, name: name || id.slice(0, 12), imageId: '', pid, engine: '', reason };
 }
 
+function toLate({ container, engine }: LateContainer): Entry {
+  const { id, name, pid } = container;
+  const reason = `it runs, and its engine ${engine} listed it only after this round had asked for the list`;
+  return { kind: 'container', id, name: name || id.slice(0, 12), imageId: '', pid, engine, reason };
+}
+
 function toEngine({ pid, name, reason }: UnaskedEngine): Entry {
   return { kind: 'engine', id: `${name} pid ${String(pid)}`, name, imageId: '', pid, engine: '', reason };
 }
 
-/** Those that still run and that no engine knows by now. */
-async function stillUnknown(
-  { host, runtime, engines }: NodeAccess,
-  candidates: readonly RunningContainer[],
-): Promise<readonly RunningContainer[]> {
-  const runtimes = [runtime, ...(await engines.others(host))];
+/** What a second look says about containers that no engine had listed. */
+interface SecondLook {
+  /** Those that still run and that no engine knows. */
+  readonly unknown: readonly RunningContainer[];
+  /** Those that still run, have done so for a while, and are known to their engine by now. */
+  readonly late: readonly LateContainer[];
+}
+
+interface LateContainer {
+  readonly container: RunningContainer;
+  readonly engine: string;
+}
+
+const NONE: SecondLook = Object.freeze({ unknown: [], late: [] });
+/** A container that was started more shortly before is reported by the events of its engine. */
+const LATE_SECONDS = 5;
+
+async function lookAgain(access: NodeAccess, candidates: readonly RunningContainer[]): Promise<SecondLook> {
+  const { host, runtime, engines } = access;
   const answering: ContainerRuntime[] = [];
-  const listed = new Set<string>();
-  for (const each of runtimes) {
+  const listedBy = new Map<string, string>();
+  for (const each of [runtime, ...(await engines.others(host))]) {
     const list = await each.listContainers();
     if (!list.ok) continue;
     answering.push(each);
-    if (userOfEngine(each.endpoint) === 0) for (const { id } of list.value) listed.add(id);
+    if (userOfEngine(each.endpoint) === 0) for (const { id } of list.value) listedBy.set(id, each.endpoint);
   }
-  const unlisted = candidates.filter(({ id }) => !listed.has(id));
-  // The engine lists a container only after it has started its processes.
-  const isKnown = async ({ id, pid }: RunningContainer): Promise<boolean> => {
+  const unlisted = candidates.filter(({ id }) => !listedBy.has(id));
+  /** The engine that knows a container; it lists a container only after it has started its processes. */
+  const engineOf = async ({ id, pid }: RunningContainer): Promise<string | undefined> => {
+    const lister = listedBy.get(id);
+    if (lister !== undefined || unlisted.length > MAX_ASKED) return lister;
     for (const each of answering) {
       const uid = userOfEngine(each.endpoint);
       if (uid !== 0 && !(await belongsToUser(host, pid, uid))) continue;
-      if ((await each.inspectContainer(id)).ok) return true;
+      if ((await each.inspectContainer(id)).ok) return each.endpoint;
     }
-    return false;
+    return undefined;
   };
-  const isUnknown = async (candidate: RunningContainer): Promise<boolean> =>
-    (await isStillRunning(host, candidate)) && (unlisted.length > MAX_ASKED || !(await isKnown(candidate)));
-  const unknown = await mapBounded(unlisted, CONCURRENCY, isUnknown);
-  return unlisted.filter((_, index) => unknown[index]);
+  const unknown: RunningContainer[] = [];
+  const late: LateContainer[] = [];
+  await mapBounded(candidates, CONCURRENCY, async (container) => {
+    if (!(await isStillRunning(host, container))) return;
+    const engine = await engineOf(container);
+    if (engine === undefined) unknown.push(container);
+    else if ((await ageOf(host, container.pid)) >= LATE_SECONDS) late.push({ container, engine });
+  });
+  return { unknown, late };
 }

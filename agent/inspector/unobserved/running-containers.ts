@@ -114,7 +114,7 @@ function supervisorsAmong(
 }
 
 /** Is a process still there, and in the cgroup or beside the supervisor that it was found by? */
-export async function isStillRunning(host: Host, { id, pid }: RunningContainer): Promise<boolean> {
+export async function isStillRunning(host: Host, { id, pid }: Pick<RunningContainer, 'id' | 'pid'>): Promise<boolean> {
   const status = await readText(host, `/proc/${String(pid)}/status`);
   const parsed = status.ok ? parseProcStatus(status.value) : undefined;
   if (parsed === undefined || parsed.isDead) return false;

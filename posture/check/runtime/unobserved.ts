@@ -48,6 +48,6 @@ const rank = ({ kind }: Unobserved): number => (kind === 'engine' ? 0 : 1);
 
 function evidenceOf({ kind, id, name, pid, engine, reason }: Unobserved): Evidence {
   const source = pid > 0 ? `/proc/${String(pid)}/cgroup` : engine || id;
-  const subject = kind === 'engine' ? `engine ${name || id}` : `container ${name || id}`;
+  const subject = kind === 'engine' ? `engine ${name || id}` : `${kind} ${name || id}`;
   return { source, seen: quote(`${subject}: ${reason}`), expected: 'inspected through its engine' };
 }

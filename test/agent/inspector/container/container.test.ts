@@ -11,38 +11,16 @@ import type { Facts } from '../../../../posture/fact/facts.ts';
 import { mapObserved, seen } from '../../../../posture/observed.ts';
 import type { Observed } from '../../../../posture/observed.ts';
 import { factsOf } from '../../../fixture/facts.ts';
-import { recordedInspect, recordedText } from '../../../fixture/inspector/read.ts';
+import {
+  CGROUP_MOUNT,
+  containerProcess,
+  ID,
+  inspectAnswer,
+  NODE,
+} from '../../../fixture/inspector/recorded-container.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { accessTo } from '../../../fixture/inspector/access.ts';
-
-const ID = String(recordedInspect('default')['Id']);
-const CGROUP_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n';
-
-/** `inspect` of the default container with another first process. */
-function inspectAnswer(pid: number, isRunning = true): unknown {
-  const base = recordedInspect('default');
-  return { ...base, State: { ...(base['State'] as object), Pid: pid, Running: isRunning } };
-}
-
-/** A process of the default container as it was recorded. */
-function containerProcess(pid: number): Tree {
-  const at = `/proc/${String(pid)}`;
-  return {
-    [`${at}/status`]: recordedText('proc/default/status'),
-    [`${at}/cgroup`]: `0::/docker/${ID}\n`,
-    [`${at}/mountinfo`]: recordedText('proc/default/mountinfo'),
-    [`${at}/uid_map`]: recordedText('proc/default/uid_map'),
-    ...namespaceLinks(pid, { ...INITIAL, net: 4026532184, pid: 4026532183 }),
-  };
-}
-
-/** A node whose /proc shows everything, as a kernel thread proves. */
-const NODE: Tree = {
-  '/proc/1/mountinfo': CGROUP_MOUNT,
-  '/proc/2/status': statusWith({ Name: 'kthreadd', PPid: '0' }).replaceAll(/^Vm.*\n/gm, ''),
-  ...namespaceLinks(1, INITIAL),
-};
 
 function value(observed: Observed<ContainerFact>): ContainerFact {
   if (observed.state !== 'seen') throw new Error(`${observed.state} ${observed.source}`);

@@ -9,11 +9,14 @@ import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createCriRuntime } from '../../../../agent/runtime/cri/cri-runtime.ts';
 import { refusesCri } from '../../../../agent/runtime/cri/refuses-cri.ts';
 import { criEndpoints } from '../../../../agent/runtime/cri/served-endpoints.ts';
-import type { RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
+import type { NodeAccess } from '../../../../agent/node-access.ts';
+import { replyFailure } from '../../../../agent/runtime/runtime.ts';
+import type { ContainerRuntime, RuntimeEvent } from '../../../../agent/runtime/runtime.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { unobservedListSchema } from '../../../../posture/fact/unobserved.ts';
+import { diff } from '../../../../posture/delta.ts';
 import type { Finding } from '../../../../posture/finding.ts';
 import { judgeAll } from '../../../../posture/judge.ts';
 import { liveNode } from '../../inspector/live-node.ts';
@@ -26,6 +29,25 @@ async function observed({ endpoint }: OwnContainerd, before?: Facts): Promise<Fa
   const node = liveNode('unix:///nonexistent/docker.sock');
   const engines = { named: new Set<string>(), others: () => Promise.resolve([runtime]) };
   return observeAll({ ...node, engines }, before);
+}
+
+/** The same, where the list lacks the containers of `hidden`, which the containerd does not know when it is asked. */
+function withShortList({ endpoint }: OwnContainerd): { readonly access: NodeAccess; readonly hidden: Set<string> } {
+  const hidden = new Set<string>();
+  const whole = createCriRuntime({ endpoint });
+  const runtime: ContainerRuntime = {
+    ...whole,
+    listContainers: async () => {
+      const reply = await whole.listContainers();
+      return reply.ok ? { ...reply, value: reply.value.filter(({ id }) => !hidden.has(id)) } : reply;
+    },
+    inspectContainer: (id) =>
+      hidden.has(id)
+        ? Promise.resolve(replyFailure('notFound', 'not loaded yet', 'ContainerStatus'))
+        : whole.inspectContainer(id),
+  };
+  const engines = { named: new Set<string>(), others: () => Promise.resolve([runtime]) };
+  return { access: { ...liveNode('unix:///nonexistent/docker.sock'), engines }, hidden };
 }
 
 function containerOf(facts: Facts, id: string): ContainerFact {
@@ -214,22 +236,44 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
     );
   });
 
-  await t.test(
-    'a containerd that is killed: its containers and sandboxes are not observed, and not gone',
-    async (t) => {
-      const before = await observed(containerd);
-      await containerd.kill();
-      const { unobserved } = await observed(containerd, before);
-      await containerd.restart();
-      t.match(unobservedListSchema.parse(unobserved), { ok: true });
-      const entries = unobserved.state === 'seen' ? unobserved.value : [];
-      for (const id of [web, shop])
-        t.match(
-          entries.find((entry) => entry.id === id),
-          { kind: 'container' },
-        );
-    },
-  );
+  await t.test('a containerd that is killed and lists its containers late resolves nothing', async (t) => {
+    const extra = await containerd.createContainer(shop, 'extra');
+    await containerd.startContainer(extra);
+    const { access, hidden } = withShortList(containerd);
+    let facts = await observeAll(access);
+    let findings = judgeAll(CHECKS, facts);
+    /** Ids of the subjects whose findings came and went. */
+    const look = async (): Promise<{ readonly added: readonly string[]; readonly gone: readonly string[] }> => {
+      facts = await observeAll(access, facts);
+      t.match(unobservedListSchema.parse(facts.unobserved), { ok: true });
+      const before = findings;
+      findings = judgeAll(CHECKS, facts, before);
+      const { added, gone } = diff(before, findings);
+      const idsOf = (some: readonly (Finding | undefined)[]): readonly string[] =>
+        [...new Set(some.map((finding) => finding?.subject.id ?? ''))].filter((id) => all.has(id));
+      return { added: idsOf(added), gone: idsOf(gone.map((id) => before.get(id))) };
+    };
+    const all = new Set([web, pause, extra, shop, evil]);
+    const verdictOf = (id: string) => findings.get(`container.privileged/container/${id}`)?.verdict;
+    const nothing = { added: [], gone: [] };
+    t.equal(verdictOf(web), 'pass');
+    t.equal(verdictOf(shop), undefined, 'an idle sandbox is not judged');
+    await containerd.kill();
+    t.same(await look(), nothing, 'nor is it because its engine does not answer');
+    t.equal(verdictOf(web), 'unknown');
+    const entries = facts.unobserved.state === 'seen' ? facts.unobserved.value : [];
+    t.equal(entries.find(({ id }) => id === shop)?.kind, 'sandbox');
+    await containerd.restart();
+    for (const id of [web, pause, extra]) hidden.add(id);
+    t.same(await look(), nothing);
+    t.match(findings.get(`container.privileged/container/${web}`), { verdict: 'unknown', reason: /does not list it/ });
+    await containerd.stopContainer(extra);
+    t.same(await look(), { added: [], gone: [extra] }, 'one that ends meanwhile is gone');
+    hidden.clear();
+    t.same(await look(), { added: [extra], gone: [] }, 'listed as one that has stopped');
+    t.equal(verdictOf(web), 'pass');
+    t.equal(verdictOf(pause), 'fail');
+  });
 
   await t.test('the socket is found by the daemon that holds it', async (t) => {
     const endpoints = await criEndpoints({ host: createLinuxHost(), cache: createParseCache() });
