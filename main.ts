@@ -103,16 +103,16 @@ function createPrograms(script: string, tuning: ReadonlyMap<string, V8Tuning>, v
       const { facts, findings, durationMs } = await scanOnce({ access: opened.access, checks });
       return { ok: true, facts, findings: [...findings.values()], durationMs };
     },
-    scanEvents: async (scan) => {
-      const { scanEvents } = await import('./collector/event/scan-events.ts');
-      return scanEvents(scan);
+    findingEvents: async (listed) => {
+      const { findingEvents } = await import('./collector/event/finding-events.ts');
+      return findingEvents(listed);
     },
-    scanAsff: async (scan, to) => {
-      const [{ scanEvents }, { toAsff }] = await Promise.all([
-        import('./collector/event/scan-events.ts'),
+    findingAsff: async (listed, to) => {
+      const [{ findingEvents }, { toAsff }] = await Promise.all([
+        import('./collector/event/finding-events.ts'),
         import('./collector/event/view/asff.ts'),
       ]);
-      return scanEvents(scan).flatMap((event) => toAsff(event, to) ?? []);
+      return findingEvents(listed).flatMap((event) => toAsff(event, to) ?? []);
     },
     scanImage: async (request) => {
       const { scanImage } = await import('./agent/image/scan-image.ts');

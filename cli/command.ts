@@ -117,6 +117,22 @@ export function outputOption(...formats: readonly (keyof typeof FORMATS)[]): Opt
 /** `--output` of commands that print a list. */
 export const OUTPUT_OPTION = outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'jsonpath=');
 
+/** `--output` of commands that print findings. */
+export const FINDINGS_OUTPUT = outputOption(
+  'table',
+  'wide',
+  'json',
+  'ndjson',
+  'csv',
+  'name',
+  'sarif',
+  'junit',
+  'html',
+  'ocsf',
+  'asff',
+  'jsonpath=',
+);
+
 /** `--quiet`, for commands whose exit status is an answer. */
 export const QUIET_OPTION: Option = Object.freeze({
   name: 'quiet',

@@ -5,6 +5,7 @@ import type { ImageScanOutcome, ImageScanProgress, ImageTarget } from '../image/
 import type { PlanEntry } from '../policy/rollout/plan.ts';
 import type { ContainerPolicy } from '../policy/docker/container-policy.ts';
 import type { Finding } from '../posture/finding.ts';
+import type { FindingWaiver } from '../policy/waiver.ts';
 import type { DiagnosticReport } from '../service/diagnostic.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Address } from '../service/config/kind.ts';
@@ -18,10 +19,10 @@ import type { PortHolders } from '../service/port-holder.ts';
 export interface Programs {
   /** Reads and judges this node, or a recorded one, once. */
   readonly scan: (request: ScanRequest) => Promise<ScanOutcome>;
-  /** The findings of a scan as events of OCSF 1.8. */
-  readonly scanEvents: (scan: ScannedFindings) => Promise<readonly object[]>;
-  /** The findings of a scan as findings of AWS Security Hub. */
-  readonly scanAsff: (scan: ScannedFindings, to: AsffAccount) => Promise<readonly object[]>;
+  /** Findings as events of OCSF 1.8. */
+  readonly findingEvents: (listed: ListedFindings) => Promise<readonly object[]>;
+  /** Findings as those of AWS Security Hub. */
+  readonly findingAsff: (listed: ListedFindings, to: AsffAccount) => Promise<readonly object[]>;
   /** Lists the packages of an image, a container, an archive or a directory. */
   readonly scanImage: (request: ImageScanRequest) => Promise<ImageScanOutcome>;
   /** Records this node into a directory. */
@@ -74,13 +75,29 @@ export interface ScanRequest {
   readonly signal: AbortSignal;
 }
 
-/** The findings of a scan of one node. */
-export interface ScannedFindings {
-  readonly node: Pick<ScannedNode, 'id' | 'name' | 'operatingSystem' | 'kernelRelease' | 'agentVersion'>;
-  readonly findings: readonly Finding[];
-  readonly checks: readonly Check[];
-  readonly scannedAtMs: number;
+/** Findings to print as events. */
+export interface ListedFindings {
+  readonly findings: readonly ListedFinding[];
+  readonly nodes: readonly ListedNode[];
+  readonly checks: readonly Pick<Check, 'id' | 'title' | 'rationale' | 'remediation' | 'references'>[];
+  readonly listedAtMs: number;
   readonly version: string;
+}
+
+/** A finding with its node and its times. */
+export interface ListedFinding extends Finding {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly firstSeenMs: number;
+  readonly changedMs: number;
+  readonly waiver?: FindingWaiver;
+}
+
+/** What events say about a node. */
+export interface ListedNode extends Pick<ScannedNode, 'id' | 'operatingSystem' | 'kernelRelease' | 'agentVersion'> {
+  /** Container engine and version; empty: none, or not known. */
+  readonly runtime: string;
+  readonly containers: readonly { readonly id: string; readonly image: string; readonly imageId: string }[];
 }
 
 /** Whose findings of AWS Security Hub they are. */

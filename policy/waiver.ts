@@ -197,8 +197,8 @@ export function findingWaiver({ name, owner, reason, expiresMs }: Waiver): Findi
 }
 
 /** `waived by legacy-report (shop team, until 2027-03-31): Replaced in March` */
-export function waiverText({ name, owner, reason, expiresMs }: Waiver): string {
-  return `waived by ${name} (${owner}, until ${waiverEnd(expiresMs)}): ${reason}`;
+export function waiverText({ name, owner, reason, expires }: FindingWaiver): string {
+  return `waived by ${name} (${owner}, until ${expires}): ${reason}`;
 }
 
 /** The last day on which it applies: `2027-03-31`. */

@@ -1,7 +1,8 @@
-import { nodeDetail } from '../../api/node.ts';
 import { FINDING_STATES } from '../../api/finding.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { isWaived } from '../../api/finding-list.ts';
+import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
+import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
@@ -10,8 +11,9 @@ import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { describeMissingSubject, readFindings } from '../api/findings.ts';
 import type { FindingQuery } from '../api/findings.ts';
-import { defineCommand, EXIT_FINDINGS, EXIT_OK, nodeOption, OUTPUT_OPTION, QUIET_OPTION } from '../command.ts';
+import { defineCommand, EXIT_FINDINGS, EXIT_OK, nodeOption, FINDINGS_OUTPUT, QUIET_OPTION } from '../command.ts';
 import { resolveNodes } from '../nodes/choose.ts';
+import { ASFF_OPTIONS, missingAccount } from '../output/finding-events.ts';
 import { BY_OPTION, printFindings } from '../output/finding-listing.ts';
 import { describeUnlistable, isTable } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
@@ -112,7 +114,8 @@ export const findings = defineCommand({
     { name: 'watch', short: 'w', excludes: ['history', 'limit'], summary: 'print changes as they happen' },
     { name: 'history', summary: 'list changes, newest first' },
     { name: 'since', value: 'DURATION', needs: 'history', summary: 'only changes within this time, such as 24h' },
-    OUTPUT_OPTION,
+    FINDINGS_OUTPUT,
+    ...ASFF_OPTIONS,
     QUIET_OPTION,
   ],
   settings: ['client'],
@@ -122,6 +125,10 @@ export const findings = defineCommand({
     { line: 'plimsoll findings --state waived', meaning: 'what waivers accept' },
     { line: 'plimsoll findings --by image', meaning: 'which images have the worst findings' },
     { line: "plimsoll findings -o jsonpath='{.items[*].check}'", meaning: 'the checks, for a script' },
+    {
+      line: 'plimsoll findings --benchmark cis-docker-1.8.0 -o html > fleet.html',
+      meaning: 'a page about the whole fleet for auditors',
+    },
     { line: 'plimsoll findings --watch -o ndjson', meaning: 'a stream of changes for a script' },
     { line: 'plimsoll findings --history --since 24h --severity high', meaning: 'changes of the last day' },
   ],
@@ -131,6 +138,8 @@ export const findings = defineCommand({
     const form = unlistedForm(context);
     const unlistable = form === undefined ? undefined : describeUnlistable(context, form);
     if (unlistable !== undefined) return printError(context, unlistable, SEE);
+    const noAccount = missingAccount(context);
+    if (noAccount !== undefined) return printError(context, noAccount.problem, noAccount.hint);
     const wanted = readQuery(context);
     if (!wanted.ok) return printError(context, wanted.problem, SEE);
     const { args } = context;
@@ -166,23 +175,37 @@ const SEE = 'see: plimsoll findings --help';
 function optionNotForOne({ args }: Context): string | undefined {
   if (args.operands.length === 0) return undefined;
   const names = findings.options.map(({ name }) => name);
-  return names.find((name) => args.has(name) && name !== 'output' && name !== 'quiet');
+  return names.find((name) => args.has(name) && !['output', 'quiet'].includes(name));
 }
 
-/** What prints no list: `findings UID` or `findings --watch`; undefined: it prints one. */
-function unlistedForm({ args }: Context): string | undefined {
+/** What does not print the findings themselves as the output asks; undefined: it does. */
+function unlistedForm(context: Context): string | undefined {
+  const { args } = context;
   if (args.operands.length > 0) return 'findings UID';
-  return args.has('watch') ? 'findings --watch' : undefined;
+  if (args.has('watch')) return 'findings --watch';
+  return (args.has('history') || args.has('by')) && isReport(context) ? 'findings --history or --by' : undefined;
 }
 
 async function list(context: Context, client: CliClient, query: FindingQuery, limit: number): Promise<number> {
-  const { args, stderr } = context;
+  const { args } = context;
   const page = await readFindings(client, query, limit);
   if (!page.ok) return printFailure(context, page.problem);
   const { findings: found, more } = page.value;
   if (found.length === 0 && query.subject !== undefined) {
     const problem = await describeMissingSubject(client, query);
     if (problem !== undefined) return printError(context, problem);
+  }
+  if (isReport(context)) {
+    const { printFleetReport } = await import('../findings/fleet-report.ts');
+    const benchmark = wholeBenchmark(context);
+    const printed = await printFleetReport(context, client, {
+      findings: found,
+      nodes: query.nodes,
+      benchmark,
+      isComplete: !more,
+    });
+    if (!printed.ok) return printFailure(context, printed.problem);
+    return exitCode(context, found, { more, limit });
   }
   const images = args.value('by') === 'image' ? await readImages(client, found) : new Map<string, string>();
   await printFindings(context, {
@@ -196,9 +219,48 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
     empty: 'No matching findings.',
   });
   if (found.length === 0 && query.state === 'open' && isTable(context)) await hintAtWaived(context, client, query);
+  return exitCode(context, found, { more, limit });
+}
+
+async function exitCode(
+  { args, stderr }: Context,
+  found: readonly FleetFinding[],
+  { more, limit }: { readonly more: boolean; readonly limit: number },
+): Promise<number> {
   if (more) await stderr.write(`plimsoll: more than ${String(limit)} findings match; raise --limit to see them\n`);
   const threshold = args.value('fail-on') as Severity | undefined;
   return threshold !== undefined && found.some((finding) => reaches(finding, threshold)) ? EXIT_FINDINGS : EXIT_OK;
+}
+
+/** Outputs for other tools, and for people who audit: they hold everything. */
+const REPORTS: ReadonlySet<string> = new Set(['html', 'sarif', 'junit', 'ocsf', 'asff']);
+
+function isReport({ args }: Context): boolean {
+  return REPORTS.has(args.value('output') ?? '');
+}
+
+/** Options that choose among the findings of a benchmark. */
+const SELECTING = ['check', 'verdict', 'state', 'severity', 'kind', 'container', 'subject', 'text'] as const;
+
+/** The benchmark that was chosen, with the controls that were; undefined where findings of it are left out. */
+function wholeBenchmark({ args }: Context): Benchmark | undefined {
+  const benchmark = findBenchmark(args.value('benchmark') ?? '');
+  if (benchmark === undefined || SELECTING.some(args.has)) return undefined;
+  const chosen = new Set(args.values('control'));
+  return chosen.size === 0
+    ? benchmark
+    : { ...benchmark, controls: benchmark.controls.filter(({ id }) => chosen.has(id)) };
+}
+
+/** Images of running containers, by node and container id. */
+async function readImages(client: CliClient, found: readonly FleetFinding[]): Promise<ReadonlyMap<string, string>> {
+  const { readContainers } = await import('../findings/fleet-report.ts');
+  const containers = await readContainers(client, found);
+  return new Map(
+    [...containers].flatMap(([nodeId, own]) =>
+      own.map(({ id, image }): [string, string] => [`${nodeId} ${id}`, image]),
+    ),
+  );
 }
 
 /** Where nothing is open, something may be waived. */
@@ -217,7 +279,7 @@ function readQuery(context: Context): Wanted {
   const since = args.value('since');
   const sinceMs = since === undefined ? 0 : parseDuration(since);
   if (sinceMs === undefined) return { ok: false, problem: '--since: expected a duration such as 30m or 24h' };
-  const limitText = args.value('limit') ?? String(args.has('by') ? MAX_LIMIT : DEFAULT_LIMIT);
+  const limitText = args.value('limit') ?? String(args.has('by') || isReport(context) ? MAX_LIMIT : DEFAULT_LIMIT);
   const limit = /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > MAX_LIMIT)
     return { ok: false, problem: `--limit: expected a number from 1 to ${String(MAX_LIMIT)}` };
@@ -266,15 +328,4 @@ function presetState(context: Context): string | undefined {
 function reaches(finding: FleetFinding, threshold: Severity): boolean {
   const { verdict, severity } = finding;
   return !isWaived(finding) && verdict === 'fail' && severityRank(severity) <= severityRank(threshold);
-}
-
-/** Images of running containers, by node and container id. A node that cannot be read has none. */
-async function readImages(client: CliClient, found: readonly FleetFinding[]): Promise<ReadonlyMap<string, string>> {
-  const images = new Map<string, string>();
-  const about = found.filter(({ subject }) => subject.kind === 'container');
-  for (const nodeId of new Set(about.map((finding) => finding.nodeId))) {
-    const node = await client.get(`/v1/nodes/${encodeURIComponent(nodeId)}`, nodeDetail);
-    if (node.ok) for (const { id, image } of node.value.containers) images.set(`${nodeId} ${id}`, image);
-  }
-  return images;
 }

@@ -12,11 +12,13 @@ import { loadWaiverFiles } from '../../image/policy/waiver-files.ts';
 import { applyWaivers } from '../../policy/waiver.ts';
 import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { resolve } from 'node:path';
-import { safeJson } from '../../api/safe.ts';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK } from '../command.ts';
 import { printError } from '../print-error.ts';
 import type { Context } from '../context.ts';
-import type { AsffAccount, ScanOutcome } from '../programs.ts';
+import type { ScanOutcome } from '../programs.ts';
+import type { ScanReportContent } from '../scan/scan-report.ts';
+import { missingAccount, printEvents } from '../output/finding-events.ts';
+import { isReportFormat } from '../report/print-report.ts';
 import { findingLines, printFindings } from '../output/finding-listing.ts';
 import { errorCode } from '../../service/files.ts';
 import { isTable, printListing } from '../output/listing.ts';
@@ -78,12 +80,8 @@ export const scan = defineCommand({
   ],
   run: async (context: Context): Promise<number> => {
     const { args, settings, programs, workingDirectory } = context;
-    if (args.value('output') === 'asff' && asffAccount(context) === undefined)
-      return printError(
-        context,
-        '-o asff needs the account and the region of Security Hub',
-        'add --aws-account with 12 digits, and --aws-region such as eu-central-1',
-      );
+    const noAccount = missingAccount(context);
+    if (noAccount !== undefined) return printError(context, noAccount.problem, noAccount.hint);
     const loaded = await loadCatalog(settings);
     if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
     const { catalog } = loaded;
@@ -202,13 +200,6 @@ async function print(context: Context, scanned: Scanned): Promise<string | undef
   return undefined;
 }
 
-/** Of `-o asff`; undefined for another format, and where one of the two is missing or wrong. */
-function asffAccount({ args }: Context): AsffAccount | undefined {
-  const [account = '', region = ''] = [args.value('aws-account'), args.value('aws-region')];
-  const isRight = /^\d{12}$/.test(account) && /^[a-z0-9-]{1,32}$/.test(region);
-  return args.value('output') === 'asff' && isRight ? { account, region } : undefined;
-}
-
 /** The benchmark over everything that was judged, within the scope of the scan. */
 function assess(benchmark: Benchmark, { judged, waived, scope: { level }, catalog }: Scanned): BenchmarkResult {
   const findings = judged.map((finding) =>
@@ -218,28 +209,19 @@ function assess(benchmark: Benchmark, { judged, waived, scope: { level }, catalo
 }
 
 async function printTo(context: Context, scanned: Scanned): Promise<void> {
-  const { args, stdout, clock, version } = context;
+  const { args, stdout } = context;
   const { facts, judged, known, waived, uses, scope, durationMs, catalog } = scanned;
   const format = args.value('output') ?? 'table';
   const node = describeNode(facts);
   const benchmark = scope.benchmark === undefined ? undefined : assess(scope.benchmark, scanned);
-  if (format === 'html' || format === 'junit' || format === 'sarif') {
+  if (isReportFormat(format)) {
     const { formatReport } = await import('../report/print-report.ts');
-    const findings = selectFindings(context, scanned, ALL_VERDICTS);
-    return stdout.write(
-      await formatReport(
-        { node, findings, catalog, benchmark, known, waived, scannedAt: clock.now(), version },
-        format,
-      ),
-    );
+    const { scanReport } = await import('../scan/scan-report.ts');
+    return stdout.write(await formatReport(scanReport(contentOf(context, scanned)), format));
   }
   if (format === 'ocsf' || format === 'asff') {
-    const findings = selectFindings(context, scanned, ALL_VERDICTS);
-    const scan = { node, findings, checks: catalog.checks, scannedAtMs: clock.now(), version };
-    const account = asffAccount(context);
-    if (account !== undefined) return stdout.write(`${safeJson(await context.programs.scanAsff(scan, account), 2)}\n`);
-    const events = await context.programs.scanEvents(scan);
-    return stdout.write(events.map((event) => `${safeJson(event)}\n`).join(''));
+    const { listedFindings } = await import('../scan/scan-report.ts');
+    return printEvents(context, listedFindings(contentOf(context, scanned)));
   }
   if (scope.peer !== undefined && benchmark !== undefined) {
     const { compareWithPeer, printComparison } = await import('../report/comparison.ts');
@@ -273,6 +255,18 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     imageOf: ({ subject }) => images.get(subject.id) ?? '',
     empty: 'No matching findings.',
   });
+}
+
+/** What reports and events are made of. */
+function contentOf(context: Context, scanned: Scanned): ScanReportContent {
+  const { clock, version } = context;
+  return {
+    ...scanned,
+    selected: selectFindings(context, scanned, ALL_VERDICTS),
+    ...scanned.scope,
+    madeAt: clock.now(),
+    version,
+  };
 }
 
 /** Verdicts that `--by` counts in a table. */

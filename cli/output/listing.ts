@@ -67,9 +67,12 @@ export async function printDocument(
 /** Why `command`, which prints no list, cannot print as `--output` asks; undefined: it can. */
 export function describeUnlistable({ args }: Pick<Context, 'args'>, command: string): string | undefined {
   const output = args.value('output') ?? 'table';
-  if (output !== 'csv' && output !== 'name') return undefined;
+  if (!NEEDS_LIST.has(output)) return undefined;
   return `${command} has no output ${output}; use table, wide, json, ndjson or jsonpath=TEMPLATE`;
 }
+
+/** Outputs that are made of a list. */
+const NEEDS_LIST: ReadonlySet<string> = new Set(['csv', 'name', 'html', 'sarif', 'junit', 'ocsf', 'asff']);
 
 /** Is the output a table for people? */
 export function isTable({ args }: Pick<Context, 'args'>): boolean {

@@ -4,6 +4,7 @@ import { SEVERITIES } from '../../posture/verdict.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { safe } from '../../api/safe.ts';
+import { waiverText } from '../../policy/waiver.ts';
 import { nodeLabel } from './node-label.ts';
 import { displayWidth, fit, wrapHard } from './width.ts';
 import type { Painted } from './lines.ts';
@@ -104,7 +105,5 @@ export function findingBlock(
 
 function waiverLines({ waiver }: FleetFinding, width: number): readonly string[] {
   if (waiver === null) return [];
-  const { name, owner, expires, reason } = waiver;
-  const text = `waived by ${name} (${owner}, until ${expires}): ${reason}`;
-  return wrapHard(safe(text), width - 2).map((line) => `  ${line}`);
+  return wrapHard(safe(waiverText(waiver)), width - 2).map((line) => `  ${line}`);
 }

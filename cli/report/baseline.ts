@@ -6,7 +6,7 @@ import type { Parsed } from '../../posture/schema.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { SCAN_SCHEMA } from '../scan/document.ts';
-import { fingerprintOf } from './scan-report.ts';
+import { fingerprintOf } from './finding-report.ts';
 
 const MAX_BASELINE_BYTES = 64 * 1024 * 1024;
 

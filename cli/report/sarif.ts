@@ -1,11 +1,9 @@
 import { safe } from '../../api/safe.ts';
-import type { Check } from '../../posture/check/check.ts';
-import type { Finding } from '../../posture/finding.ts';
 import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { sarifLocations, sarifLog } from '../output/sarif.ts';
 import { evidenceLine } from '../render/finding.ts';
-import { acceptedBecause, fingerprintOf, timeText } from './scan-report.ts';
-import type { ScanReport } from './scan-report.ts';
+import { fingerprintOf, timeText } from './finding-report.ts';
+import type { FindingReport, ReportedCheck, ReportedFinding } from './finding-report.ts';
 
 /** `kind` of a result (SARIF 2.1.0, 3.27.9): a level is for failures only. */
 const KINDS = Object.freeze({
@@ -34,27 +32,30 @@ const SCORES = Object.freeze({
 } satisfies Record<Severity, string>);
 
 /** The findings in SARIF: a rule for each check, a result for each finding. */
-export function sarifDocument(report: ScanReport): object {
-  const { node, findings, catalog, benchmark, scannedAt, version } = report;
+export function sarifDocument(report: FindingReport): object {
+  const { nodes, findings, checks, tailoring, benchmark, madeAt, version, isComplete } = report;
   const reported = new Set(findings.map(({ check }) => check));
+  const [node] = nodes;
   return sarifLog({
     version,
-    rules: catalog.checks.filter(({ id }) => reported.has(id)).map(ruleOf),
-    results: findings.map((finding) => resultOf(finding, acceptedBecause(report, finding.id))),
-    endTime: timeText(scannedAt),
-    isComplete: true,
+    rules: checks.filter(({ id }) => reported.has(id)).map(ruleOf),
+    results: findings.map((finding) => resultOf(finding, report.isFleet)),
+    endTime: timeText(madeAt),
+    isComplete,
     properties: {
-      node: { id: node.id, name: node.name },
-      ...(catalog.profile !== undefined && {
-        profile: catalog.profile,
-        excluded: catalog.excluded.map(({ check, reason }) => ({ check: check.id, reason })),
+      ...(report.isFleet || node === undefined
+        ? { nodes: nodes.map(({ id, name }) => ({ id, name })) }
+        : { node: { id: node.id, name: node.name } }),
+      ...(tailoring.profile !== undefined && {
+        profile: tailoring.profile,
+        excluded: tailoring.excluded.map(({ check, reason }) => ({ check: check.id, reason })),
       }),
       ...(benchmark === undefined ? {} : { benchmark: benchmark.benchmark.id, score: benchmark.score }),
     },
   });
 }
 
-function ruleOf({ id, title, rationale, remediation, references, severity }: Check): object {
+function ruleOf({ id, title, rationale, remediation, references, severity }: ReportedCheck): object {
   return {
     id,
     shortDescription: { text: title },
@@ -66,18 +67,27 @@ function ruleOf({ id, title, rationale, remediation, references, severity }: Che
   };
 }
 
-function resultOf(finding: Finding, accepted: string | undefined): object {
-  const { id, check, title, verdict, severity, subject, evidence } = finding;
+/** `withNode`: the same subject may be on several nodes. */
+function resultOf(finding: ReportedFinding, withNode: boolean): object {
+  const { id, check, title, verdict, severity, subject, evidence, accepted, node } = finding;
   const name = subject.name === '' ? subject.id : subject.name;
   const path = subject.kind === 'file' ? subject.id : `${subject.kind}/${name}`;
+  const place = withNode ? ` on ${node.name}` : '';
   return {
     ruleId: check,
     kind: KINDS[verdict],
     level: verdict === 'fail' ? LEVELS[severity] : 'none',
-    message: { text: safe(`${title}: ${subject.kind} ${name}. ${evidenceLine(finding)}`) },
-    locations: sarifLocations(path, `${subject.kind} ${name}`, 'resource'),
-    partialFingerprints: { 'plimsoll/v1': fingerprintOf(finding) },
+    message: { text: safe(`${title}: ${subject.kind} ${name}${place}. ${evidenceLine(finding)}`) },
+    locations: sarifLocations(withNode ? `${node.name}/${path}` : path, `${subject.kind} ${name}${place}`, 'resource'),
+    partialFingerprints: { 'plimsoll/v1': fingerprintOf(finding, ...(withNode ? [node.id] : [])) },
     ...(accepted !== undefined && { suppressions: [{ kind: 'external', justification: safe(accepted) }] }),
-    properties: { id, verdict, severity, subject, evidence },
+    properties: {
+      id,
+      verdict,
+      severity,
+      subject,
+      evidence,
+      ...(withNode && { node: { id: node.id, name: node.name } }),
+    },
   };
 }

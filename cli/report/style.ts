@@ -15,7 +15,9 @@ th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bo
 td:first-child { min-width: 4rem; }
 .finding { border-left: 3px solid #d0d7de; padding-left: .75rem; margin: .75rem 0; }
 .finding td { font: .85rem/1.4 ui-monospace, monospace; }
-.fix { white-space: pre-line; background: #f3f5f7; padding: .5rem .75rem; }
+.fix { background: #f3f5f7; padding: .5rem .75rem; margin: .5rem 0; }
+pre { font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0 0; }
+@media (min-width: 44rem) { .finding td:first-child { min-width: 13rem; } .finding td:nth-child(2) { min-width: 10rem; } }
 .score strong { font-size: 2rem; margin-right: .5rem; }
 .badge { display: inline-block; font-size: .8rem; font-weight: 600; padding: 0 .5rem; border-radius: 1rem; border: 1px solid; white-space: nowrap; }
 .fail { color: #a40e26; }
@@ -23,5 +25,6 @@ td:first-child { min-width: 4rem; }
 .manual { color: #0a5ea8; }
 .pass { color: #116329; }
 .notApplicable, .notJudged { color: #57606a; }
-@media print { body { max-width: none; font-size: 11px; } .finding, tr { break-inside: avoid; } }
+@page { margin: 15mm; }
+@media print { body { max-width: none; padding: 0; font-size: 11px; } .finding, .fix, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } a { color: inherit; } }
 `;

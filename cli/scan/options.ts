@@ -1,7 +1,8 @@
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
-import { outputOption, QUIET_OPTION } from '../command.ts';
+import { FINDINGS_OUTPUT, QUIET_OPTION } from '../command.ts';
 import type { Option } from '../command.ts';
 import { BY_OPTION } from '../output/finding-listing.ts';
+import { ASFF_OPTIONS } from '../output/finding-events.ts';
 import { OUTPUT_FILE_OPTION } from '../output/output-file.ts';
 
 /** The options of `plimsoll scan` that are not settings. */
@@ -101,17 +102,8 @@ export const SCAN_OPTIONS: readonly Option[] = Object.freeze([
     choices: [...(BY_OPTION.choices ?? []), 'control'],
     summary: `${BY_OPTION.summary}; control: the results of the controls of --benchmark`,
   },
-  outputOption('table', 'wide', 'json', 'ndjson', 'csv', 'name', 'sarif', 'junit', 'html', 'ocsf', 'asff', 'jsonpath='),
-  {
-    name: 'aws-account',
-    value: 'ID',
-    summary: 'account of AWS that findings of -o asff belong to, 12 digits',
-  },
-  {
-    name: 'aws-region',
-    value: 'REGION',
-    summary: 'region of Security Hub that findings of -o asff are imported into',
-  },
+  FINDINGS_OUTPUT,
+  ...ASFF_OPTIONS,
   OUTPUT_FILE_OPTION,
   QUIET_OPTION,
 ]);

@@ -11,6 +11,9 @@ import { systemClock } from '../../service/clock.ts';
 import { commit, finding, nodeRow, T0 } from '../collector/store/fleet.ts';
 import { startServer, TOKEN } from '../collector/api/server.ts';
 import type { ApiServer, ServerOptions } from '../collector/api/server.ts';
+import type { FleetFinding } from '../../api/finding.ts';
+import { asffIssues } from '../collector/event/asff-constraints.ts';
+import { readValidator } from '../collector/event/ocsf/validator.ts';
 import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
 import { UNUSED } from '../collector/sink/events.ts';
@@ -40,6 +43,31 @@ const HOSTILE = finding({
   subject: { kind: 'container', id: 'a'.repeat(64), name: 'evil\u001b]0;owned\u0007\u202e\nx' },
   evidence: [{ source: '/proc/1/status', seen: 'CapEff 1ff', expected: '' }],
 });
+
+const SHOP_DB = { id: SECCOMP.subject.id, name: 'shop-db', image: 'shop:7', imageId: `sha256:${'7'.repeat(64)}` };
+const OCSF = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;
+
+/** What is read of an event. */
+interface OcsfRecord {
+  readonly time: number;
+  readonly finding_info: { readonly uid: string };
+  readonly device: { readonly uid: string };
+  readonly metadata: { readonly uid: string };
+}
+
+/** What is read of a log of SARIF. */
+interface SarifLog {
+  readonly runs: readonly [
+    {
+      readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string }[] } };
+      readonly invocations: readonly [{ readonly executionSuccessful: boolean }];
+      readonly results: readonly {
+        readonly ruleId: string;
+        readonly partialFingerprints: { readonly 'plimsoll/v1': string };
+      }[];
+    },
+  ];
+}
 
 async function seed(server: ApiServer): Promise<void> {
   await server.commit(
@@ -112,6 +140,83 @@ void t.test('findings', async (t) => {
   const none = await run('findings', '--node', 'nobody');
   t.equal(none.code, 2);
   t.match(none.stderr, /no node has the id or name "nobody"/);
+});
+
+void t.test('findings for other tools', async (t) => {
+  const { server, run } = await fleet(t);
+  await server.store.putNodes([
+    nodeRow({ id: 'n1', name: 'web-3', containers: [{ ...SHOP_DB, startedAt: '' }] }),
+    nodeRow({ id: 'n2', name: 'web-3', connected: false, offlineSinceMs: T0 }),
+  ]);
+  await seed(server);
+  await server.commit(commit({ nodeId: 'n2', sequence: 1, snapshot: true, put: [SECCOMP] }));
+  const { findings } = JSON.parse((await run('findings', '-o', 'json')).stdout) as {
+    readonly findings: FleetFinding[];
+  };
+  t.equal(findings.length, 5);
+  await t.test('OCSF: as the collector sends them', { skip: !existsSync(OCSF) && 'no facts of OCSF' }, async (t) => {
+    const validate = readValidator(OCSF);
+    const events = (await run('findings', '-o', 'ocsf')).stdout.trimEnd().split('\n');
+    const parsed = events.map((line) => JSON.parse(line) as OcsfRecord);
+    t.same(parsed.flatMap(validate), []);
+    t.same(
+      parsed.map((event) => [event.finding_info.uid, event.device.uid, event.time]),
+      findings.map(({ uid, nodeId, changedMs }) => [uid, nodeId, changedMs]),
+      'the uid of the API',
+    );
+    const uids = new Set(parsed.map(({ metadata }) => metadata.uid));
+    t.equal(uids.size, parsed.length);
+    t.strictSame(
+      (await run('findings', '-o', 'ocsf')).stdout.match(/"uid":"[0-9a-f]{32}-\d+"/g)?.length,
+      parsed.length,
+      'an event that was printed before has its id',
+    );
+    t.match(
+      events.find((line) => line.includes('Seccomp: 0') && line.includes('"n1"')),
+      /shop:7/,
+      'the image',
+    );
+  });
+  const account = ['--aws-account', '111122223333', '--aws-region', 'eu-central-1'];
+  const asff = JSON.parse((await run('findings', '-o', 'asff', ...account)).stdout) as Readonly<
+    Record<string, unknown>
+  >[];
+  t.same(asff.flatMap(asffIssues), []);
+  t.strictSame(
+    asff.map(({ Id: id }) => id),
+    findings.map(({ uid }) => `plimsoll/${uid}`),
+  );
+  const sarif = JSON.parse((await run('findings', '-o', 'sarif')).stdout) as SarifLog;
+  const [{ results, invocations, tool }] = sarif.runs;
+  t.equal(new Set(results.map((one) => one.partialFingerprints['plimsoll/v1'])).size, 5, 'nodes with one name differ');
+  t.strictSame(
+    results.map(({ ruleId }) => tool.driver.rules.some(({ id }) => id === ruleId)),
+    findings.map(() => true),
+  );
+  t.equal(invocations[0].executionSuccessful, true);
+  const cut = await run('findings', '-o', 'sarif', '--limit', '2');
+  t.match(cut.stderr, /raise --limit/);
+  t.equal((JSON.parse(cut.stdout) as SarifLog).runs[0].invocations[0].executionSuccessful, false, 'it is incomplete');
+  t.match((await run('findings', '-o', 'junit', '--limit', '2')).stdout, /<error message="more findings match/);
+  t.match((await run('findings', '-o', 'junit')).stdout, /tests="5" failures="3" errors="1"/);
+  const html = (await run('findings', '-o', 'html')).stdout;
+  t.match(html, /shop-db on web-3 \(n2\)[\s\S]*<\/html>\n$/);
+  t.match(html, /Not connected, so that their findings may be old or missing: .*web-3 \(n2\)\./);
+  t.notMatch(html, /Incomplete/);
+  t.match((await run('findings', '-o', 'html', '--limit', '1')).stdout, /Incomplete/);
+  const controls = (await run('findings', '--benchmark', 'cis-docker-1.8.0', '--control', '5.22', '-o', 'html')).stdout;
+  t.match(controls, /CIS Docker Benchmark 1\.8\.0[\s\S]*0 of 1 controls/);
+  const part = await run('findings', '--benchmark', 'cis-docker-1.8.0', '--verdict', 'pass', '-o', 'html');
+  t.notMatch(part.stdout, /class="score"/, 'what was left out would pass');
+  for (const args of [
+    ['-o', 'asff'],
+    ['-o', 'html', '--history'],
+    ['-o', 'sarif', '--by', 'check'],
+    ['-o', 'junit', '--watch'],
+    ['-o', 'ocsf', findings[0]?.uid ?? ''],
+  ])
+    t.match(await run('findings', ...args), { code: 2, stdout: '' }, args.join(' '));
+  t.equal((await run('findings', '-o', 'sarif', '--fail-on', 'critical')).code, 1);
 });
 
 void t.test('history', async (t) => {

@@ -183,6 +183,8 @@ async function waivedFindings(
     waivers: [{ name: 'kernels', state: 'used', findings: 1 }],
     summary: { failures: {} },
   });
+  const sent = (await scan('--waivers', waivers, '-o', 'ocsf')).stdout;
+  t.match(sent, /"status":"Suppressed","status_detail":"waived by /, 'an event of a waived finding says so');
   t.match(JSON.parse((await scan('--waivers', waivers, '-o', 'sarif')).stdout), {
     runs: [
       { results: [{ suppressions: [{ kind: 'external', justification: /^waived by kernels \(platform team/ }] }] },

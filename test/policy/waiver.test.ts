@@ -2,7 +2,7 @@ import t from 'tap';
 import { findingId } from '../../posture/finding.ts';
 import type { Finding, Subject } from '../../posture/finding.ts';
 import type { Verdict } from '../../posture/verdict.ts';
-import { applyWaivers, parseWaiver, waiverText } from '../../policy/waiver.ts';
+import { applyWaivers, findingWaiver, parseWaiver, waiverText } from '../../policy/waiver.ts';
 import type { Waiver } from '../../policy/waiver.ts';
 import { parseWaiverDocument } from '../../policy/waiver-document.ts';
 import { parseWaivers } from '../../vulnerability/waiver.ts';
@@ -97,7 +97,7 @@ void t.test('a waiver ends with its last day, and does not begin before its firs
   // A clock that was set back does not bring a waiver to life.
   t.strictSame(apply(all, [from], Date.UTC(2026, 10, 19)), { names: [], states: ['pending'] });
   t.strictSame(apply([], [waiver()]).states, ['unused']);
-  t.match(waiverText(waiver()), 'waived by legacy (shop team, until 2026-12-31): Replaced in March');
+  t.match(waiverText(findingWaiver(waiver())), 'waived by legacy (shop team, until 2026-12-31): Replaced in March');
   t.end();
 });
 

@@ -1,12 +1,12 @@
 import { controlsOf } from '../../../posture/benchmark/benchmark.ts';
-import type { Check } from '../../../posture/check/check.ts';
 import type { Verdict } from '../../../posture/verdict.ts';
-import type { NodeRow, StoredFinding } from '../../store/store.ts';
+import { waiverText } from '../../../policy/waiver.ts';
+import type { NodeContainer, NodeRow, StoredFinding } from '../../store/store.ts';
 import type { OutboxEvent } from '../../store/stored-event.ts';
 import { deviceOf } from './device.ts';
 import type { KnownDevice } from './device.ts';
 import { ACTIVITY, AFFECTED, findingClass, metadataOf, SEVERITY, SUPPRESSED } from './ocsf-event.ts';
-import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
+import type { CheckTexts, OcsfContext, OcsfEvent } from './ocsf-event.ts';
 
 const CLASS = { uid: 2003, name: 'Compliance Finding' } as const;
 const COMPLIANCE = {
@@ -23,7 +23,8 @@ export interface FindingContext extends Omit<OcsfContext, 'node'> {
   readonly node: (nodeId: string) => KnownNode | undefined;
 }
 
-type KnownNode = KnownDevice & Pick<NodeRow, 'containers' | 'runtime'>;
+type KnownNode = KnownDevice &
+  Pick<NodeRow, 'runtime'> & { readonly containers: readonly Pick<NodeContainer, 'id' | 'image' | 'imageId'>[] };
 
 /** A change of a finding as an OCSF 1.8 Compliance Finding: https://schema.ocsf.io/1.8.0/classes/compliance_finding */
 export function toComplianceFinding(event: OutboxEvent, context: FindingContext): OcsfEvent {
@@ -65,7 +66,7 @@ export function toComplianceFinding(event: OutboxEvent, context: FindingContext)
   };
 }
 
-function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined): OcsfEvent {
+function findingInfoOf({ atMs, finding }: OutboxEvent, check: CheckTexts | undefined): OcsfEvent {
   return {
     uid: finding.uid,
     title: finding.title,
@@ -83,10 +84,7 @@ function findingInfoOf({ atMs, finding }: OutboxEvent, check: Check | undefined)
 /** A finding that is resolved with an open verdict went with its subject: the verdict is the last that was given. */
 function statusDetailOf({ action, cause, finding }: OutboxEvent): string | undefined {
   const { waiver } = finding;
-  if (action !== 'resolved')
-    return waiver === undefined
-      ? finding.reason
-      : `waived by ${waiver.name} (${waiver.owner}, until ${waiver.expires}): ${waiver.reason}`;
+  if (action !== 'resolved') return waiver === undefined ? finding.reason : waiverText(waiver);
   if (cause === 'nodeRemoved') return 'the node was removed';
   if (cause === 'checkRemoved') return 'the check was removed from the node, so it is not known whether this is fixed';
   const isOpen = finding.verdict === 'fail' || finding.verdict === 'unknown' || finding.verdict === 'manual';

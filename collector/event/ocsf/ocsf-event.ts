@@ -3,11 +3,14 @@ import type { Severity } from '../../../posture/verdict.ts';
 import type { NodeRow } from '../../store/store.ts';
 import type { StoredEvent } from '../../store/stored-event.ts';
 
+/** What events say about the check of a finding. */
+export type CheckTexts = Pick<Check, 'title' | 'rationale' | 'remediation' | 'references'>;
+
 /** What an event is enriched with. */
 export interface OcsfContext {
   /** Version of the collector. */
   readonly version: string;
-  readonly checks: ReadonlyMap<string, Check>;
+  readonly checks: ReadonlyMap<string, CheckTexts>;
   /** The node as it is known now; undefined for one that was removed. */
   readonly node: (nodeId: string) => NodeRow | undefined;
   readonly nowMs: number;

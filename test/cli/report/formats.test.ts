@@ -7,7 +7,7 @@ import { controlListing, controlResults, scoreLine } from '../../../cli/report/c
 import { htmlDocument } from '../../../cli/report/html.ts';
 import { junitDocument } from '../../../cli/report/junit.ts';
 import { sarifDocument } from '../../../cli/report/sarif.ts';
-import type { ScanReport } from '../../../cli/report/scan-report.ts';
+import type { FindingReport, ReportedFinding } from '../../../cli/report/finding-report.ts';
 import { createPaint } from '../../../cli/render/paint.ts';
 import { scanDocument } from '../../../cli/scan/document.ts';
 import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
@@ -71,24 +71,35 @@ const FINDINGS = [
   finding('file.docker-socket', 'fail', { kind: 'file', id: '/etc/a b/../c', name: '/etc/a b/../c' }, 'low'),
 ];
 
-function reportOf(changes: Partial<ScanReport> = {}): ScanReport {
-  const known: ReadonlySet<string> = new Set();
-  return {
+/** `accepted`: the id of a finding that a waiver accepts. */
+function reported(findings: readonly Finding[], accepted = ''): readonly ReportedFinding[] {
+  return findings.map((one) => ({
+    ...one,
     node,
-    findings: FINDINGS,
-    catalog: BUILT_IN_CATALOG,
-    waived: new Map(),
+    ...(one.id === accepted && { waived: true, accepted: `waived by ${ATTACK}` }),
+  }));
+}
+
+function reportOf(changes: Partial<FindingReport> = {}): FindingReport {
+  return {
+    command: 'plimsoll scan',
+    description: `Host ${ATTACK}.`,
+    nodes: [node],
+    isFleet: false,
+    findings: reported(FINDINGS),
+    checks: BUILT_IN_CATALOG.checks,
+    tailoring: BUILT_IN_CATALOG,
     benchmark: undefined,
-    known,
-    scannedAt: 0,
+    isComplete: true,
+    madeAt: 0,
     version: '1.2.3',
     ...changes,
   };
 }
 
 void t.test('sarif: a rule for each check, a result for each finding, levels for failures only', (t) => {
-  const known = new Set([FINDINGS[0]?.id ?? '']);
-  const log = JSON.parse(JSON.stringify(sarifDocument(reportOf({ known })))) as {
+  const findings = reported(FINDINGS, FINDINGS[0]?.id);
+  const log = JSON.parse(JSON.stringify(sarifDocument(reportOf({ findings })))) as {
     runs: [
       {
         tool: { driver: { rules: { id: string }[] } };
@@ -131,7 +142,7 @@ void t.test('sarif: a rule for each check, a result for each finding, levels for
 });
 
 void t.test('junit: read by a parser of XML, what was not read is an error', (t) => {
-  const xml = junitDocument(reportOf({ known: new Set([FINDINGS[5]?.id ?? '']) }));
+  const xml = junitDocument(reportOf({ findings: reported(FINDINGS, FINDINGS[5]?.id) }));
   t.notMatch(xml, UNSAFE);
   const script =
     'import sys,json,xml.etree.ElementTree as e;r=e.fromstring(sys.stdin.buffer.read());' +
@@ -155,7 +166,7 @@ void t.test('junit: read by a parser of XML, what was not read is an error', (t)
 void t.test('html: nothing from a container becomes markup, nothing is loaded, all that is open is shown', (t) => {
   const benchmark = findBenchmark('cis-docker-1.8.0');
   if (benchmark === undefined) throw new Error('the benchmark is absent');
-  for (const report of [reportOf(), reportOf({ benchmark: assessBenchmark(benchmark, FINDINGS) })]) {
+  for (const report of [reportOf(), reportOf({ benchmark: assessBenchmark(benchmark, reported(FINDINGS)) })]) {
     const html = htmlDocument(report);
     t.notMatch(html, UNSAFE);
     // Python's parser, which is none of ours, lists elements and attributes.
@@ -183,6 +194,33 @@ void t.test('html: nothing from a container becomes markup, nothing is loaded, a
     t.match(text, /other \(container\)/);
     t.match(text, /What could not be judged, and why/);
   }
+  t.end();
+});
+
+void t.test('html: what is said of many subjects is said once, and what is accepted is listed', (t) => {
+  const unread = Array.from({ length: 60 }, (_, index) => ({
+    ...finding('container.privileged', 'unknown', { id: `u${String(index)}`, name: `unread-${String(index)}` }),
+    reason: 'permission denied',
+  }));
+  const failed = Array.from({ length: 60 }, (_, index) =>
+    finding('container.host-pid', 'fail', { id: `f${String(index)}`, name: `failed-${String(index)}` }),
+  );
+  const accepted = finding('container.host-ipc', 'fail', { id: 'x', name: 'legacy' });
+  const other = { ...finding('swarm.auto-lock', 'notApplicable', { name: 'dockerd' }), reason: 'it is in no swarm' };
+  const findings = reported(
+    [...unread, ...failed, accepted, other, finding('container.apparmor', 'pass')],
+    accepted.id,
+  );
+  const html = htmlDocument(reportOf({ findings }));
+  t.equal(html.split('class="finding"').length - 1, 3, 'three different findings');
+  t.match(html, /unread-49 and 10 more<\/strong> \(container, 60 subjects\)/);
+  t.match(html, /failed-59<\/strong> \(container, 60 subjects\)/, 'each failure is named');
+  t.match(html, /permission denied \(60 findings\): container\.privileged/);
+  t.match(html, /What is accepted<\/h2>.*<li>waived by .*: 1 finding of container\.host-ipc<\/li>/);
+  t.match(html, /<td>1 of 1<\/td><td><span class="badge notApplicable">failed, accepted<\/span>/);
+  t.match(html, /<td>60 of 60<\/td><td><span class="badge fail">failed<\/span>/);
+  t.match(html, /Not applicable: dockerd: it is in no swarm/);
+  t.match(html, /Passed: .* in \/proc\/1\//, 'what was read of a subject that passes');
   t.end();
 });
 
