@@ -77,13 +77,17 @@ function evidenceOf({ control, verdict, findings, missing }: ControlResult): str
     return missing.length > 0 ? `no finding of ${missing.join(', ')}` : (control.why ?? 'nothing to judge');
   const count = findings.filter((finding) => finding.verdict === verdict).length;
   const others = count > 1 ? `, and ${String(count - 1)} more` : '';
-  return `${decisive.subject.name}${others}: ${textOf(decisive)}`;
+  const { name, id } = decisive.subject;
+  return `${name === '' ? id : name}${others}: ${textOf(decisive)}`;
 }
 
-function textOf({ reason, evidence }: Finding): string {
+/** The title says what holds where there is neither a reason nor a reading. */
+function textOf({ reason, evidence, title }: Finding): string {
   const [first] = evidence;
-  const seen = first === undefined ? undefined : `${first.source}: ${first.seen} (expected ${first.expected})`;
-  return [reason, seen].filter((part) => part !== undefined).join('; ');
+  const wanted = first === undefined || first.expected === '' ? '' : ` (expected ${first.expected})`;
+  const seen = first === undefined ? undefined : `${first.source}: ${first.seen}${wanted}`;
+  const parts = [reason, seen].filter((part) => part !== undefined);
+  return parts.length === 0 ? title : parts.join('; ');
 }
 
 /** Prints the controls whose answers are not the same, and how many are; other formats than a table have all controls. */

@@ -60,16 +60,27 @@ const KUBE_BENCH: Readonly<Record<string, PeerVerdict>> = Object.freeze({ PASS: 
 export async function readPeerReport(path: string): Promise<Parsed<PeerReport>> {
   const file = await readBoundedText(path, MAX_REPORT_BYTES);
   if (!file.ok) return { ok: false, problem: file.reason };
+  const text = file.text.trim();
   let value: unknown;
   try {
-    value = JSON.parse(file.text);
+    value = JSON.parse(text);
   } catch {
-    return { ok: false, problem: 'is not JSON' };
+    return { ok: false, problem: describeOther(text) };
   }
   const report = toPeerReport(value);
   return report === undefined
     ? { ok: false, problem: 'is not a report of docker-bench-security or kube-bench' }
     : { ok: true, value: report };
+}
+
+/** Results as both tools print them for people, maybe in colour: `[WARN] 2.1 - …`, `[FAIL] 4.1.1 …`. */
+// oxlint-disable-next-line no-control-regex -- ESC starts a colour
+const PRINTED = /^(?:\u001b\[[\d;]*m)*\[(?:PASS|WARN|FAIL|INFO|NOTE)\](?:\u001b\[[\d;]*m)* \d/m;
+
+/** Why a text is no report. */
+function describeOther(text: string): string {
+  if (PRINTED.test(text)) return 'is what the tool prints for people; its JSON is needed';
+  return /^[{[]/.test(text) ? 'is not complete JSON: the tool still runs, or was interrupted' : 'is not JSON';
 }
 
 /** undefined: it is a report of neither. */
@@ -79,7 +90,7 @@ export function toPeerReport(value: unknown): PeerReport | undefined {
     const { dockerbenchsecurity: version, tests } = docker.value;
     return {
       tool: `docker-bench-security ${version}`,
-      benchmark: knownBenchmark([`cis-docker-${version}`, 'cis-docker-1.6.0']),
+      benchmark: knownBenchmark([dockerBenchmark(version)]),
       results: tests.flatMap(({ results }) => results.map(({ id, result }) => toResult(id, result, DOCKER_BENCH))),
     };
   }
@@ -87,11 +98,13 @@ export function toPeerReport(value: unknown): PeerReport | undefined {
   // Releases before 0.6 print the list alone.
   const bare = kubeBenchControls.parse(value);
   const controls = kube.ok ? kube.value.Controls : bare.ok ? bare.value : [];
-  const version = controls[0]?.version;
-  if (version === undefined) return undefined;
+  if (controls.length === 0) return undefined;
+  const versions = [...new Set(controls.map(({ version }) => version).filter((version) => version !== ''))];
+  const [version = ''] = versions;
   return {
-    tool: `kube-bench (${version})`,
-    benchmark: knownBenchmark(kubernetesBenchmarks(version)),
+    tool: `kube-bench (${versions.join(', ')})`,
+    // Numbers of two benchmarks mean different controls: a person has to choose.
+    benchmark: versions.length === 1 ? knownBenchmark(kubernetesBenchmarks(version)) : undefined,
     results: controls.flatMap(({ tests }) =>
       tests.flatMap(({ results }) => results.map(({ test_number: id, status }) => toResult(id, status, KUBE_BENCH))),
     ),
@@ -100,6 +113,11 @@ export function toPeerReport(value: unknown): PeerReport | undefined {
 
 function toResult(control: string, word: string, verdicts: Readonly<Record<string, PeerVerdict>>): PeerResult {
   return { control, word, verdict: Object.hasOwn(verdicts, word) ? (verdicts[word] ?? 'open') : 'open' };
+}
+
+/** Release 1.6 has the numbers of CIS 1.6.0; those before have other numbers for the same controls. */
+function dockerBenchmark(version: string): string {
+  return /^1\.6\.\d+$/.test(version) ? 'cis-docker-1.6.0' : `cis-docker-${version}`;
 }
 
 /** `cis-1.10`, `eks-1.7.0`, `k3s-cis-1.8`, `rke2-cis-1.8`, `rh-1.8`: the names of kube-bench. */

@@ -90,6 +90,33 @@ t.test('two answers about one control, with the evidence of ours', (t) => {
   t.end();
 });
 
+t.test('the numbers of docker-bench-security are those of the CIS benchmark of its release', (t) => {
+  const benchmarkOf = (version: string): string | undefined =>
+    toPeerReport({ dockerbenchsecurity: version, tests: [] })?.benchmark;
+  // In CIS 1.5.0 and before, the controls of section 5 have other numbers: 5.4 is the control 5.5 of 1.6.0.
+  t.same(['1.6.0', '1.6.1', '1.3.5', '1.5.0'].map(benchmarkOf), [
+    'cis-docker-1.6.0',
+    'cis-docker-1.6.0',
+    undefined,
+    undefined,
+  ]);
+  t.end();
+});
+
+t.test('each answer has a line of evidence, whatever a finding lacks', (t) => {
+  const bare: Finding = { ...finding('container.host-pid', 'pass', ''), evidence: [] };
+  const { controls } = compare(log({ '5.16': 'WARN' }), [bare]);
+  t.match(
+    controls.find(({ control }) => control === '5.16'),
+    { agreement: 'differs', evidence: 'container.host-pid' },
+  );
+  t.same(
+    controls.filter(({ evidence }) => evidence.trim() === '' || evidence.endsWith(': ')),
+    [],
+  );
+  t.end();
+});
+
 t.test('kube-bench: scored failures, warnings for a person, names of its benchmarks', (t) => {
   const report = (version: string, bare = false): unknown => {
     const controls = [
@@ -124,6 +151,11 @@ t.test('kube-bench: scored failures, warnings for a person, names of its benchma
   const benchmarks = ['eks-1.7.0', 'k3s-cis-1.8', 'rke2-cis-1.8', 'rh-1.8', 'ack-1.0'].map(
     (version) => toPeerReport(report(version))?.benchmark,
   );
+  const several = toPeerReport({ Controls: ['cis-1.10', '', 'cis-1.10'].flatMap((version) => report(version, true)) });
+  t.match(several, { tool: 'kube-bench (cis-1.10)', benchmark: 'cis-kubernetes-1.10' }, 'groups of one benchmark');
+  t.equal(several?.results.length, 6, 'the results of all groups');
+  const mixed = toPeerReport({ Controls: ['cis-1.10', 'cis-1.24'].flatMap((version) => report(version, true)) });
+  t.match(mixed, { tool: 'kube-bench (cis-1.10, cis-1.24)', benchmark: undefined }, 'of two: a person chooses');
   t.same(benchmarks, ['cis-eks-1.7.0', 'cis-k3s-1.8', 'cis-rke2-1.8', 'cis-openshift-1.8', undefined]);
   t.end();
 });
@@ -157,6 +189,9 @@ t.test('files that are no report', async (t) => {
     return read.ok ? 'accepted' : read.problem;
   };
   t.match(await problem('{'), /not JSON/);
+  t.match(await problem('{"Controls": [{"id": "4", "tests": ['), /not complete JSON: the tool still runs/);
+  t.match(await problem('\u001b[1;31m[WARN]\u001b[0m 1.1.2  - Ensure ...\n'), /its JSON is needed/, 'colours');
+  t.match(await problem('[INFO] 4 Worker Nodes\n[FAIL] 4.1.1 Ensure ...\n'), /its JSON is needed/, 'kube-bench');
   t.match(await problem('{}'), /not a report/);
   t.match(await problem('{"dockerbenchsecurity": "1.6.0"}'), /not a report/);
   t.equal((await readPeerReport('/dev/zero')).ok, false);
