@@ -35,9 +35,19 @@ export async function readKubeletFiles(access: CachedHost, flags: KubeletFlags):
   return {
     file: file === undefined ? undefined : file.ok ? file.file : { path, fields: {} },
     dropIns: dropIns.flatMap((each) => (each.ok ? [each.file] : [])),
-    unread: listed.unread ?? (failed && { source: failed.path, reason: failed.reason }),
+    unread: listed.unread ?? (failed && { source: failed.path, reason: failed.reason }) ?? dynamicConfiguration(flags),
     paths: all.map((each) => ({ path: each.ok ? each.file.path : each.path, modifiedAtMs: each.modifiedAtMs })),
   };
+}
+
+/**
+ * Before Kubernetes 1.24, an object of the API server takes the place of the file of `--config` where the kubelet has a
+ * directory for it and the Node names one. Which one it uses is only in the cluster.
+ */
+function dynamicConfiguration(flags: KubeletFlags): KubeletFiles['unread'] {
+  const directory = flags.get('dynamic-config-dir')?.at(-1) ?? '';
+  if (directory === '') return undefined;
+  return { source: '--dynamic-config-dir', reason: 'a configuration from the API server may replace that of the node' };
 }
 
 /** The paths of drop-ins; `unread`: there may be others. */

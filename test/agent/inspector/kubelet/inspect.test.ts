@@ -145,6 +145,17 @@ t.test('files that others can write are not believed', async (t) => {
   t.match(kubelet.settings['--kubeconfig'], { state: 'seen' }, 'flags still count');
 });
 
+t.test('a kubelet that may get its configuration from the API server', async (t) => {
+  // Kubernetes 1.11 to 1.23: the object that the Node names takes the place of the file of --config, flags stay.
+  const tree: Tree = LAYOUTS[0]?.tree ?? {};
+  const cmdline = `/proc/${String(KUBELET_PID)}/cmdline`;
+  const flags = `${String(tree[cmdline])}--dynamic-config-dir=/var/lib/kubelet/dynamic\0--event-qps=7\0`;
+  const { settings } = await inspect(nodeOf(t, { ...tree, [cmdline]: flags }));
+  t.match(settings['authentication.anonymous.enabled'], { state: 'unreadable', reason: /from the API server/ });
+  t.match(settings['readOnlyPort'], { state: 'unreadable' }, 'no default either');
+  t.match(settings['eventRecordQPS'], { state: 'seen', value: '7' });
+});
+
 t.test('a file that is newer than the process', async (t) => {
   const { tree } = LAYOUTS[0] ?? { tree: {} };
   const access = nodeOf(t, tree);

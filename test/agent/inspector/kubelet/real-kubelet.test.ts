@@ -54,6 +54,19 @@ const CONFIGURATIONS: readonly {
     config: `${OPEN}readOnlyPort: 0\npodPidsLimit: 100\neventRecordQPS: 7\nstreamingConnectionIdleTimeout: 0s\nimageMinimumGCAge: 5m\nimageGCHighThresholdPercent: 90\nrotateCertificates: true\nmakeIPTablesUtilChains: false\nevictionHard: {memory.available: 200Mi}\nfeatureGates: {RotateKubeletServerCertificate: false, CSIMigration: true}\ntlsCipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]\ntlsMinVersion: VersionTLS12\n`,
     flags: ['--event-qps=9', '--feature-gates=CSIMigration=false', '--image-gc-low-threshold=70'],
   },
+  {
+    name: 'YAML 1.1: anchors, merges, numbers in other bases, words for booleans',
+    config: `x: &open {enabled: Yes}\ny: &gates {CSIMigration: on}\nauthentication: {anonymous: *open, webhook: {enabled: off}}\nauthorization: {mode: AlwaysAllow}\npodPidsLimit: 0x64\neventRecordQPS: 010\nimageGCHighThresholdPercent: 9_0\nmakeIPTablesUtilChains: OFF\nfeatureGates: {<<: *gates, RotateKubeletServerCertificate: false}\n`,
+    flags: [],
+  },
+  {
+    name: 'JSON, with keys in another case, which do not count',
+    config:
+      '{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration","PodPidsLimit":7,"podpidslimit":8,' +
+      '"authentication":{"anonymous":{"enabled":true,"Enabled":false},"webhook":{"enabled":false}},' +
+      '"authorization":{"mode":"AlwaysAllow"},"EventRecordQPS":3,"maxPods":11,"tlsMinVersion":"VersionTLS13"}',
+    flags: ['--tls-cipher-suites='],
+  },
 ];
 
 t.test('settings as the kubelet itself has them', { skip: noKubeletProgram, timeout: 120_000 }, async (t) => {
@@ -64,7 +77,7 @@ t.test('settings as the kubelet itself has them', { skip: noKubeletProgram, time
     CONFIGURATIONS.map(({ config, flags }) =>
       kubelets.start((directory) => {
         const path = join(directory, 'kubelet.yaml');
-        if (config !== undefined) writeFileSync(path, HEAD + config, { mode: 0o600 });
+        if (config !== undefined) writeFileSync(path, config.startsWith('{') ? config : HEAD + config, { mode: 0o600 });
         return [...(config === undefined ? [] : [`--config=${path}`]), ...flags];
       }),
     ),
