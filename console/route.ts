@@ -46,6 +46,7 @@ export type Route =
   /** `namespace`: where the running images are taken to run; empty: in none. */
   | { readonly view: 'policies'; readonly namespace: string }
   | { readonly view: 'exemptions' }
+  | { readonly view: 'waivers' }
   | { readonly view: 'denials'; readonly filter: DenialFilter }
   | { readonly view: 'denial'; readonly denialId: string }
   /** `withNothing`: also the workloads with nothing to do. */
@@ -127,6 +128,8 @@ export function readRoute(hash: string): Route {
       return { view: 'policies', namespace: (params.get('namespace') ?? '').slice(0, MAX_NAMESPACE) };
     case 'exemptions':
       return { view: 'exemptions' };
+    case 'waivers':
+      return { view: 'waivers' };
     case 'denials':
       return name === '' ? { view: 'denials', filter: readDenialFilter(params) } : { view: 'denial', denialId: name };
     case 'rollouts':
@@ -257,6 +260,11 @@ export function policiesHash(namespace = ''): string {
 /** The hash for what is not enforced. */
 export function exemptionsHash(): string {
   return '#/exemptions';
+}
+
+/** The hash for the waivers. */
+export function waiversHash(): string {
+  return '#/waivers';
 }
 
 /** The hash for a list of denials. */

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { WAIVER_STATES, WAIVER_TARGETS, waiverList } from '../../api/waiver.ts';
 import type { ListedWaiver } from '../../api/waiver.ts';
+import { problemsOf } from '../../api/waiver-problems.ts';
+import type { WaiverLimits } from '../../api/waiver-problems.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { problemsText } from '../../tailoring/catalog.ts';
@@ -10,8 +12,7 @@ import type { Context } from '../context.ts';
 import { printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
-import { problemsOf, waiversOfFiles } from '../waivers/report.ts';
-import type { WaiverLimits } from '../waivers/report.ts';
+import { waiversOfFiles } from '../waivers/files.ts';
 
 const SEE = 'see: plimsoll waivers --help';
 const DEFAULT_WITHIN = '30d';

@@ -87,6 +87,7 @@ function ControlTable({
   readonly result: BenchmarkResultAnswer;
   readonly nodeId: string;
 }): JSX.Element {
+  const place = nodeId === '' ? {} : { nodes: [nodeId] };
   return (
     <DataTable
       label="Controls"
@@ -101,11 +102,9 @@ function ControlTable({
           findings.fail === 0 ? (
             '0'
           ) : (
-            <a href={findingsHash({ checks, verdicts: ['fail'], ...(nodeId === '' ? {} : { nodes: [nodeId] }) })}>
-              {count(findings.fail)}
-            </a>
+            <a href={findingsHash({ checks, verdicts: ['fail'], ...place })}>{count(findings.fail)}</a>
           ),
-          count(waived),
+          waived === 0 ? '0' : <a href={findingsHash({ checks, state: 'waived', ...place })}>{count(waived)}</a>,
           count(Object.values(findings).reduce((sum, one) => sum + one, 0)),
         ],
       }))}

@@ -8,7 +8,7 @@ import { DataTable } from '../part/data-table.tsx';
 import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
 import { Moment } from '../part/time-text.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
-import { findingsHash } from '../route.ts';
+import { findingsHash, waiversHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { POLICY_REFRESH_MS } from './policies-view.tsx';
 import { PolicySections } from './section-links.tsx';
@@ -70,7 +70,10 @@ function WaiverCard({ exemptions }: { readonly exemptions: ExemptionList }): JSX
         />
       )}
       {omittedWaivers === 0 ? null : <p class="hint">{count(omittedWaivers)} more are not listed.</p>}
-      <p class="hint">What has expired waives nothing: the vulnerabilities count again.</p>
+      <p class="hint">
+        What has expired waives nothing: the vulnerabilities count again. With those of findings, and what each accepts:{' '}
+        <a href={waiversHash()}>waivers</a>
+      </p>
     </Card>
   );
 }

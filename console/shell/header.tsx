@@ -35,7 +35,7 @@ const PLACES = Object.freeze([
     views: ['detections', 'detection', 'sinks', 'deadLetters', 'deadLetter'],
   },
   { label: 'History', href: historyHash(), views: ['history'] },
-  { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark'] },
+  { label: 'Checks', href: checksHash(), views: ['checks', 'check', 'benchmarks', 'benchmark', 'waivers'] },
   { label: 'Query', href: queryHash(), views: ['query'] },
 ] satisfies readonly { readonly label: string; readonly href: string; readonly views: readonly Route['view'][] }[]);
 

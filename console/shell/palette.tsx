@@ -24,6 +24,7 @@ import {
   rolloutsHash,
   sinksHash,
   vulnerabilitiesHash,
+  waiversHash,
 } from '../route.ts';
 import { useServices } from '../services.ts';
 import { matchingEntries } from './palette-entries.ts';
@@ -47,6 +48,7 @@ const PLACES: readonly PaletteEntry[] = Object.freeze([
   { kind: 'view', name: 'Images', detail: 'that run', hash: imagesHash() },
   { kind: 'view', name: 'Policies', detail: 'and what they would do now', hash: policiesHash() },
   { kind: 'view', name: 'Exemptions', detail: 'waivers, namespaces, exceptions', hash: exemptionsHash() },
+  { kind: 'view', name: 'Waivers', detail: 'what is accepted, by whom, until when', hash: waiversHash() },
   { kind: 'view', name: 'Denials', detail: 'requests that violated a policy', hash: denialsHash() },
   { kind: 'view', name: 'Rollouts', detail: 'approve, pause, history', hash: rolloutsHash() },
   { kind: 'view', name: 'Detections', detail: 'what changed for the worse', hash: detectionsHash() },

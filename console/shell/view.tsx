@@ -25,6 +25,7 @@ import type { Route } from '../route.ts';
 import { DeadLetterView } from '../sink/dead-letter-view.tsx';
 import { DeadLettersView } from '../sink/dead-letters-view.tsx';
 import { SinksView } from '../sink/sinks-view.tsx';
+import { WaiversView } from '../waivers/waivers-view.tsx';
 import { FixesView } from '../vulnerabilities/fixes-view.tsx';
 import { VulnerabilitiesView } from '../vulnerabilities/vulnerabilities-view.tsx';
 import { VulnerabilityView } from '../vulnerabilities/vulnerability-view.tsx';
@@ -47,6 +48,7 @@ const TITLES = Object.freeze({
   query: 'Query',
   policies: 'Policies',
   exemptions: 'Exemptions',
+  waivers: 'Waivers',
   denials: 'Denials',
   denial: 'Denial',
   rollouts: 'Rollouts',
@@ -107,6 +109,8 @@ export function View({ route }: { readonly route: Route }): JSX.Element {
       return <PoliciesView namespace={route.namespace} />;
     case 'exemptions':
       return <ExemptionsView />;
+    case 'waivers':
+      return <WaiversView />;
     case 'denials':
       return <DenialsView filter={route.filter} />;
     case 'denial':
@@ -171,6 +175,7 @@ function placeOf(route: Route): string {
     case 'fixes':
     case 'policies':
     case 'exemptions':
+    case 'waivers':
     case 'denials':
     case 'rollouts':
     case 'detections':

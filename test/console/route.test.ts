@@ -62,6 +62,7 @@ void t.test('each view has its hash', async (t) => {
     ],
     ['#/policies?namespace=prod-eu', { view: 'policies', namespace: 'prod-eu' }],
     ['#/exemptions', { view: 'exemptions' }],
+    ['#/waivers', { view: 'waivers' }],
     ['#/denials/a%2Fb', { view: 'denial', denialId: 'a/b' }],
     ['#/rollouts', { view: 'rollouts', withNothing: false }],
     ['#/rollouts?all=true', { view: 'rollouts', withNothing: true }],
