@@ -188,7 +188,8 @@ t.test('files that are no report', async (t) => {
     const read = await readPeerReport(file);
     return read.ok ? 'accepted' : read.problem;
   };
-  t.match(await problem('{'), /not JSON/);
+  t.match(await problem('yes'), /is not JSON/);
+  t.match(await problem('{'), /not complete JSON/);
   t.match(await problem('{"Controls": [{"id": "4", "tests": ['), /not complete JSON: the tool still runs/);
   t.match(await problem('\u001b[1;31m[WARN]\u001b[0m 1.1.2  - Ensure ...\n'), /its JSON is needed/, 'colours');
   t.match(await problem('[INFO] 4 Worker Nodes\n[FAIL] 4.1.1 Ensure ...\n'), /its JSON is needed/, 'kube-bench');

@@ -216,11 +216,11 @@ void t.test('html: what is said of many subjects is said once, and what is accep
   t.match(html, /unread-49 and 10 more<\/strong> \(container, 60 subjects\)/);
   t.match(html, /failed-59<\/strong> \(container, 60 subjects\)/, 'each failure is named');
   t.match(html, /permission denied \(60 findings\): container\.privileged/);
-  t.match(html, /What is accepted<\/h2>.*<li>waived by .*: 1 finding of container\.host-ipc<\/li>/);
+  t.match(html, /What is accepted<\/h2>.*<li>waived by [^]*: 1 finding of container\.host-ipc<\/li>/);
   t.match(html, /<td>1 of 1<\/td><td><span class="badge notApplicable">failed, accepted<\/span>/);
   t.match(html, /<td>60 of 60<\/td><td><span class="badge fail">failed<\/span>/);
   t.match(html, /Not applicable: dockerd: it is in no swarm/);
-  t.match(html, /Passed: .* in \/proc\/1\//, 'what was read of a subject that passes');
+  t.match(html, /Passed: [^]* in \/proc\/1\//, 'what was read of a subject that passes');
   t.end();
 });
 
