@@ -59,7 +59,7 @@ export function listedFindings(content: ScanReportContent): ListedFindings {
   return {
     findings: selected.map((finding) => {
       const waiver = waived.get(finding.id);
-      return { ...finding, ...times, ...(waiver !== undefined && { waiver: findingWaiver(waiver) }) };
+      return Object.assign({}, finding, times, waiver && { waiver: findingWaiver(waiver) });
     }),
     nodes: [{ ...node, runtime: node.runtime ?? '', containers: containers.state === 'seen' ? containers.value : [] }],
     checks: catalog.checks,
