@@ -114,7 +114,11 @@ void t.test('benchmarks and waivers, in a real browser', { skip: noChromium }, a
       .click();
     await page.getByRole('heading', { level: 1, name: 'Findings' }).waitFor();
     t.match(page.url(), /#\/findings\?state=waived&check=container\.privileged&node=seeded-0$/);
-    t.equal(await matching('state=waived&check=container.privileged&node=seeded-0'), counts[1], 'the link leads to them');
+    t.equal(
+      await matching('state=waived&check=container.privileged&node=seeded-0'),
+      counts[1],
+      'the link leads to them',
+    );
   });
 
   await t.test('axe finds nothing, wide and narrow', async (t) => {
