@@ -20,14 +20,24 @@ export interface Role {
   readonly stop: () => Promise<void>;
 }
 
+/** The process of a role. */
+interface RoleProcess {
+  readonly script: string;
+  readonly core?: number;
+  readonly profile?: string | undefined;
+  /** Of Node.js. */
+  readonly flags?: readonly string[];
+}
+
 /** Starts `SCRIPT --role NAME`, on one core if it is given; `options` are what the role is made with. */
 export async function startRole(
   name: string,
   options: object,
-  { script, core, profile }: { readonly script: string; readonly core?: number; readonly profile?: string | undefined },
+  { script, core, profile, flags = [] }: RoleProcess,
 ): Promise<Role> {
-  const flags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile, '--cpu-prof-interval', '500'];
-  const args = [...flags, script, '--role', name];
+  const profiling =
+    profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile, '--cpu-prof-interval', '500'];
+  const args = [...flags, ...profiling, script, '--role', name];
   const [command, words] = core === undefined ? [NODE, args] : ['taskset', ['-c', String(core), NODE, ...args]];
   const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   child.send(options);

@@ -11,7 +11,7 @@ import type { SenderOptions } from './sender.ts';
 export interface CaughtUp {
   readonly wallMs: number;
   readonly cpuMs: number;
-  /** Resident memory at the begin, in the middle and at the end. */
+  /** Resident memory at the begin and after each twentieth of the events. */
   readonly rssMiB: readonly number[];
   /** From the commit of a live event until the other sink had delivered it. */
   readonly liveMs: readonly number[];
@@ -21,6 +21,7 @@ export interface CaughtUp {
 /** Live events: this many at a time, so many times a second. */
 const [LIVE, LIVE_EVERY_MS] = [10, 100];
 const WARM_EVENTS = 20_000;
+const SAMPLES = 20;
 const NO_LOG = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** The sink `syslog` catches up with everything in the outbox, while `ndjson` has it all and delivers what comes. */
@@ -45,7 +46,7 @@ export async function catchUp({ path, flags, events }: SenderOptions): Promise<(
       while (status('ndjson').position < newest) await sleep(1);
       liveMs.push(performance.now() - startMs);
       live += LIVE;
-      if (rssMiB.length === 1 && status('syslog').delivered >= (first + events) / 2) rssMiB.push(rss());
+      if (status('syslog').delivered >= first + ((events - first) * rssMiB.length) / SAMPLES) rssMiB.push(rss());
       await sleep(Math.max(0, LIVE_EVERY_MS - (performance.now() - startMs)));
     }
     const after = mark(0);

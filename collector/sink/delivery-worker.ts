@@ -59,6 +59,11 @@ export interface DeliveryWorker {
 
 /** Events in a batch. A sink that cannot accept as many answers `split`. */
 const BATCH = 500;
+/**
+ * A batch that takes longer is not made larger; one that fails after as long is halved. A receiver behind a slow line
+ * would otherwise be sent the same batch for ever, of which each attempt ends at its deadline.
+ */
+const SLOW_MS = 10_000;
 /** Waits between attempts, with full jitter. */
 const BACKOFF = Object.freeze({ baseMs: 500, capMs: 60_000 });
 /** Longest wait for the event bus before the outbox is read again anyway. */
@@ -112,6 +117,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const progress: Progress = { ...NOTHING_YET };
   const rate = createDeliveryRate(clock);
   let known = false;
+  let batchLimit = BATCH;
   let wake = new AbortController();
   const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
   const recordFailure = (state: Progress['state'], reason: string): void => {
@@ -204,13 +210,17 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const step = async (failures: number): Promise<number | undefined> => {
     if (!known) passTo(await store.cursor(sink.name));
     known = true;
-    const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, BATCH, sink.name);
+    const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, batchLimit, sink.name);
     if (batch.length === 0) {
       const isAcknowledged = progress.accepted === progress.position;
       await sleep(clock, isAcknowledged ? IDLE_MS : ACKNOWLEDGE_MS, AbortSignal.any([wake.signal, stopped.signal]));
       if (isAcknowledged || wake.signal.aborted || stopped.signal.aborted) return undefined;
     }
+    const startMs = clock.monotonic();
     const end = await delivery.deliver(batch);
+    const isSlow = clock.monotonic() - startMs >= SLOW_MS;
+    if (end.outcome === 'ok' && !isSlow) batchLimit = Math.min(BATCH, batchLimit * 2);
+    if (end.outcome === 'retry' && isSlow) batchLimit = Math.max(1, Math.floor(batch.length / 2));
     // Accepted events that were not acknowledged are sent again.
     if (end.outcome !== 'ok') progress.accepted = progress.position;
     if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });

@@ -8,6 +8,7 @@ import type { DeliveryWorker } from '../../../collector/sink/delivery-worker.ts'
 import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
+import { sleep } from '../../../service/clock.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { collectLines } from '../session/collector.ts';
 import type { Line } from '../session/collector.ts';
@@ -268,6 +269,25 @@ await t.test('a sink that does not answer: reported, never sent to twice at once
   await stopped;
   t.ok(stuck.isClosed());
   t.ok(isClosed());
+});
+
+await t.test('a receiver that is too slow for a whole batch before the deadline gets smaller ones', async (t) => {
+  const names = Array.from({ length: 1100 }, (_, index) => `c${String(index)}`);
+  const { sink, batches, start, clock } = await setUp(t, [], names);
+  const { send } = sink;
+  const takenMs = (events: number): number => Math.min(30_000, events * 100);
+  Object.assign(sink, {
+    send: async (batch: Parameters<typeof send>[0]): Promise<SinkOutcome> => {
+      await sleep(clock, takenMs(batch.length), new AbortController().signal);
+      if (takenMs(batch.length) === 30_000) return { outcome: 'retry', afterMs: 0, reason: 'no answer within 30 s' };
+      return send(batch);
+    },
+  });
+  const worker = start();
+  for (let second = 0; second < 200; second += 1) await clock.advance(1000);
+  t.match(worker.status(), { state: 'ok', delivered: 1100 });
+  t.same(batches.flat(), names, 'each once, in order');
+  t.same([...new Set(batches.slice(0, 4).map(({ length }) => length))], [250]);
 });
 
 await t.test(

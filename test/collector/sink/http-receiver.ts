@@ -37,7 +37,7 @@ export interface HttpTestReceiver {
   readonly caFile: string;
   /** A file with a secret, as `secretFile`. */
   readonly secret: (text: string) => string;
-  /** Every request that was read completely, whatever was answered. */
+  /** Every request that was read completely, whatever was answered. Empty if they are not kept. */
   readonly requests: readonly Received[];
   readonly answer: (give: (request: Received) => Answer) => void;
   readonly stop: () => Promise<void>;
@@ -45,7 +45,11 @@ export interface HttpTestReceiver {
 }
 
 /** Starts a receiver on a free port of the loopback interface; it ends with the test. */
-export async function startHttpReceiver(t: Test, give: (request: Received) => Answer): Promise<HttpTestReceiver> {
+export async function startHttpReceiver(
+  t: Test,
+  give: (request: Received) => Answer,
+  keepsRequests = true,
+): Promise<HttpTestReceiver> {
   const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
   const issued = await issueCertificate({ kind: 'server', names: ['127.0.0.1'] }, authority, Date.now());
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-http-sink-'));
@@ -66,7 +70,7 @@ export async function startHttpReceiver(t: Test, give: (request: Received) => An
         bytes,
         body: (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString('utf8'),
       };
-      requests.push(received);
+      if (keepsRequests) requests.push(received);
       const answer = respond(received);
       if ('misbehave' in answer) misbehave(answer.misbehave, response);
       else response.writeHead(answer.status, answer.headers ?? {}).end(answer.body ?? '');
