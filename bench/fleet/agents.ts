@@ -1,6 +1,7 @@
 import type { Finding } from '../../posture/finding.ts';
 import { issueCertificate } from '../../service/tls/issue.ts';
 import type { Issuer } from '../../service/tls/issue.ts';
+import { cpuMs } from '../agent/process-cost.ts';
 import { readTemplates } from '../ingest/changes.ts';
 import { createSimulatedAgent } from './simulated-agent.ts';
 import type { SimulatedAgent } from './simulated-agent.ts';
@@ -24,6 +25,8 @@ export interface AgentsState {
   readonly changes: number;
   readonly resyncs: number;
   readonly reconnects: number;
+  /** CPU time of the process since its start. */
+  readonly cpuMs: number;
   /** Times from a change to its Ack since the last request, in milliseconds; at most 10,000 of them. */
   readonly ackMs: readonly number[];
 }
@@ -65,6 +68,7 @@ export async function agents(options: AgentsOptions): Promise<(request: AgentsRe
       changes: sum(({ changes }) => changes),
       resyncs: sum(({ resyncs }) => resyncs),
       reconnects: sum(({ reconnects }) => reconnects),
+      cpuMs: cpuMs(process.pid),
       ackMs,
     };
     ackMs = [];
