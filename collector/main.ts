@@ -97,8 +97,15 @@ export interface CollectorReady {
   readonly enroll?: Address;
 }
 
-/** How long nodes have to go when the collector ends, and each part to close. */
-const DRAIN_SPREAD_MS = 500;
+/**
+ * When the collector ends, nodes leave at random moments within this time for each of them: the end of a session (its last
+ * messages, its status, the row of its node) takes 0.3 ms of CPU time. 10,000 nodes leave within 5 s, a few at once. They
+ * come back over a longer time, since each waits for a random time of its own before it connects.
+ */
+const DRAIN_MS_PER_NODE = 0.5;
+/** Of a drain, so that it ends within CLOSE_DEADLINE_MS. */
+const MAX_DRAIN_MS = 5_000;
+/** How long each part has to close. */
 const CLOSE_DEADLINE_MS = 8_000;
 const STORE_FILE = 'store.sqlite';
 const POSITION_FILE = 'store.position';
@@ -346,7 +353,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   server.useTls(tls.current());
   steps.push(
     { name: 'sessions', close: () => server.close() },
-    { name: 'drain', close: () => server.drain(DRAIN_SPREAD_MS) },
+    { name: 'drain', close: () => server.drain(drainMs(server.sessions.connected().length)) },
   );
   const enroll = await admission.listen({
     isKnown: (nodeId) => server.nodes().some(({ id }) => id === nodeId),
@@ -438,6 +445,10 @@ async function openKubernetes({ kubernetes, kubernetesApi }: Settings): Promise<
 function attestationOf(settings: Settings, api: KubernetesApi): AttestToken {
   const { kubernetesAudience: audience, kubernetesServiceAccounts: serviceAccounts, clusterId } = settings;
   return createAttestation({ api, audience, serviceAccounts, clusterId });
+}
+
+function drainMs(nodes: number): number {
+  return Math.min(Math.ceil(nodes * DRAIN_MS_PER_NODE), MAX_DRAIN_MS);
 }
 
 function queryLimits({ queryMaxRows, queryMaxBytes, queryDeadline }: Settings): typeof DEFAULT_QUERY_LIMITS {

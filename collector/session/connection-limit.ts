@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /**
- * Limits the unauthenticated connections of one port. At the limit the oldest of the address with most connections is
+ * Limits the unauthenticated connections of one port. At the limit the oldest of the network with most connections is
  * closed, so that a new one is always accepted: idle and slow peers cannot keep others out.
  */
 export interface ConnectionLimit {
@@ -17,6 +17,7 @@ export interface ConnectionLimit {
 interface Connection {
   readonly socket: Socket;
   readonly address: string;
+  readonly network: string;
   /** How many hold it. */
   held: number;
 }
@@ -25,14 +26,14 @@ interface Connection {
 export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
   /** Nobody holds these, the oldest first; of those that were held, since they were released. */
   const idle = new Map<Socket, Connection>();
-  /** Those of them that nobody ever held, by address. */
+  /** Those of them that nobody ever held, by network. */
   const unknown = new Map<string, Set<Connection>>();
   /** By the address and port of the peer, which a socket and TLS over it have in common. */
   const all = new Map<string, Connection>();
   const leave = (connection: Connection): void => {
     idle.delete(connection.socket);
-    const own = unknown.get(connection.address);
-    if (own?.delete(connection) === true && own.size === 0) unknown.delete(connection.address);
+    const own = unknown.get(connection.network);
+    if (own?.delete(connection) === true && own.size === 0) unknown.delete(connection.network);
   };
   const makeRoom = (newest: Connection): void => {
     if (idle.size <= max) return;
@@ -43,11 +44,12 @@ export function createConnectionLimit(max: number, onClose: (address: string) =>
   };
   return {
     add: (socket) => {
-      const connection = { socket, address: socket.remoteAddress ?? '', held: 0 };
+      const { remoteAddress: address = '' } = socket;
+      const connection = { socket, address, network: networkOf(address), held: 0 };
       const peer = peerOf(socket);
       all.set(peer, connection);
       idle.set(socket, connection);
-      unknown.set(connection.address, (unknown.get(connection.address) ?? new Set()).add(connection));
+      unknown.set(connection.network, (unknown.get(connection.network) ?? new Set()).add(connection));
       socket.once('close', () => {
         leave(connection);
         if (all.get(peer) === connection) all.delete(peer);
@@ -74,10 +76,22 @@ export function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress ?? ''} ${String(remotePort)}`;
 }
 
-/** The connections of the address that has most of them, the oldest first. */
-function largest(byAddress: ReadonlyMap<string, ReadonlySet<Connection>>): Iterable<Connection> {
+/**
+ * Whom an address stands for: an IPv4 address for itself, an IPv6 address for its first 64 bits, since one host has as
+ * many addresses in its network as it likes. Addresses as the operating system writes them.
+ */
+export function networkOf(address: string): string {
+  const [plain = ''] = address.split('%');
+  if (plain.includes('.')) return plain.slice(plain.lastIndexOf(':') + 1);
+  const [head = [], tail = []] = plain.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => '0');
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
+}
+
+/** The connections of the network that has most of them, the oldest first. */
+function largest(byNetwork: ReadonlyMap<string, ReadonlySet<Connection>>): Iterable<Connection> {
   let most: ReadonlySet<Connection> = new Set();
-  for (const own of byAddress.values()) if (own.size > most.size) most = own;
+  for (const own of byNetwork.values()) if (own.size > most.size) most = own;
   return most;
 }
 

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../service/clock.ts';
-import { peerOf } from './connection-limit.ts';
+import { networkOf, peerOf } from './connection-limit.ts';
 
 /**
- * Starts TLS handshakes one after the other. A connection waits until its peer has sent the first bytes, and then for its
- * turn: first come, first served among the connections of one address, and addresses take turns. A handshake costs some
- * thousand times what a waiting connection costs, so none is begun for a peer that says nothing or that has given up.
+ * Starts TLS handshakes one after the other. A connection waits until its peer has sent a whole ClientHello, and then for
+ * its turn: first come, first served among the connections of one network, and networks take turns. A handshake costs
+ * some thousand times what a waiting connection costs, so none is begun for a peer that says nothing, that says it
+ * slowly, or that has given up. Handshakes that fail are limited to {@link MAX_RUNNING} a second.
  */
 export interface HandshakeQueue {
   /** Adds a connection that was just accepted. */
@@ -18,14 +19,19 @@ export interface HandshakeQueue {
 export interface HandshakeQueueOptions {
   /** Starts the handshake; what the peer has sent so far can be read from the socket. */
   readonly start: (socket: Socket) => void;
-  /** A connection whose peer has sent nothing by then is closed. */
-  readonly firstBytesTimeoutMs: number;
+  /** A connection whose peer has not sent its ClientHello by then is closed. */
+  readonly helloTimeoutMs: number;
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
 }
 
 /** Handshakes in progress: a round trip of 200 ms still leaves room for 640 a second. */
 const MAX_RUNNING = 128;
-/** A handshake that takes longer no longer keeps others waiting: its peer is slow, or does not answer on purpose. */
+/** Of one network, so that one that completes none leaves room for the others. */
+const MAX_RUNNING_OF_NETWORK = MAX_RUNNING / 2;
+/**
+ * A handshake that takes longer no longer keeps others waiting: its peer is slow, or does not answer on purpose. One that
+ * fails earlier counts until then: a peer that repeats a recorded ClientHello pays nothing for it, and we a signature.
+ */
 const TURN_MS = 1000;
 /** Most bytes of a peer that waits: the largest record of TLS. A ClientHello has some hundred. */
 const MAX_FIRST_BYTES = 16 * 1024 + 5;
@@ -33,40 +39,63 @@ const MAX_FIRST_BYTES = 16 * 1024 + 5;
 interface Waiting {
   readonly socket: Socket;
   readonly peer: string;
-  readonly chunks: Buffer[];
+  /** What the peer has sent so far. */
+  bytes: Buffer;
 }
 
+interface Running {
+  readonly network: string;
+  /** On the monotonic clock. */
+  readonly startedMs: number;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
 /** A queue without connections. */
-export function createHandshakeQueue({ start, firstBytesTimeoutMs, clock }: HandshakeQueueOptions): HandshakeQueue {
-  /** By address. The first address is the next one. */
+export function createHandshakeQueue({ start, helloTimeoutMs, clock }: HandshakeQueueOptions): HandshakeQueue {
+  /** By network. The first network is the next one. */
   const waiting = new Map<string, Set<Waiting>>();
-  /** Start of each handshake that counts, on the monotonic clock, by peer; the oldest first. */
-  const running = new Map<string, number>();
+  /** Handshakes that count, by peer; the oldest first. */
+  const running = new Map<string, Running>();
+  const runningOf = new Map<string, number>();
   let isScheduled = false;
   let cancelTimer: (() => void) | undefined;
 
-  const next = (): Waiting | undefined => {
-    const [first] = waiting;
-    if (first === undefined) return undefined;
-    const [address, own] = first;
-    const [connection] = own;
-    waiting.delete(address);
-    if (connection !== undefined && own.delete(connection) && own.size > 0) waiting.set(address, own);
-    return connection;
+  const count = (network: string, difference: number): void => {
+    const own = (runningOf.get(network) ?? 0) + difference;
+    if (own > 0) runningOf.set(network, own);
+    else runningOf.delete(network);
+  };
+  const release = (peer: string): void => {
+    const handshake = running.get(peer);
+    if (handshake === undefined) return;
+    running.delete(peer);
+    count(handshake.network, -1);
+  };
+  /** Starts the handshake of the next connection; false: none may be started. */
+  const startNext = (nowMs: number): boolean => {
+    for (const [network, own] of waiting) {
+      if ((runningOf.get(network) ?? 0) >= MAX_RUNNING_OF_NETWORK) continue;
+      const [connection] = own;
+      waiting.delete(network);
+      if (connection === undefined || !own.delete(connection)) continue;
+      if (own.size > 0) waiting.set(network, own);
+      running.set(connection.peer, { network, startedMs: nowMs });
+      count(network, 1);
+      begin(connection, start);
+      return true;
+    }
+    return false;
   };
   const startSome = (): void => {
     isScheduled = false;
     const nowMs = clock.monotonic();
-    for (const [peer, startedMs] of running) {
+    for (const [peer, { startedMs }] of running) {
       if (nowMs - startedMs < TURN_MS) break;
-      running.delete(peer);
+      release(peer);
     }
-    while (running.size < MAX_RUNNING) {
-      const connection = next();
-      if (connection === undefined) return;
-      running.set(connection.peer, nowMs);
-      begin(connection, start);
-    }
+    while (running.size < MAX_RUNNING && startNext(nowMs));
+    if (waiting.size === 0) return;
     cancelTimer ??= clock.after(TURN_MS, () => {
       cancelTimer = undefined;
       schedule();
@@ -79,39 +108,50 @@ export function createHandshakeQueue({ start, firstBytesTimeoutMs, clock }: Hand
     isScheduled = true;
     setImmediate(startSome);
   };
-  const release = (peer: string): void => {
-    if (running.delete(peer) && waiting.size > 0) schedule();
-  };
   return {
-    complete: (socket) => release(peerOf(socket)),
+    complete: (socket) => {
+      release(peerOf(socket));
+      if (waiting.size > 0) schedule();
+    },
     add: (socket) => {
-      const address = socket.remoteAddress ?? '';
-      const connection: Waiting = { socket, peer: peerOf(socket), chunks: [] };
-      let size = 0;
-      socket.setTimeout(firstBytesTimeoutMs, () => socket.destroy());
+      const network = networkOf(socket.remoteAddress ?? '');
+      const connection: Waiting = { socket, peer: peerOf(socket), bytes: NO_BYTES };
+      // From the start, not since the last byte: a ClientHello may come in many pieces, but not for ever.
+      const cancelTimeout = clock.after(helloTimeoutMs, () => socket.destroy());
+      let isWhole = false;
       socket.on('error', () => undefined);
       socket.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > MAX_FIRST_BYTES) return void socket.destroy();
-        connection.chunks.push(chunk);
-        if (connection.chunks.length > 1) return;
-        socket.setTimeout(0);
-        waiting.set(address, (waiting.get(address) ?? new Set()).add(connection));
+        const { bytes } = connection;
+        if (bytes.length + chunk.length > MAX_FIRST_BYTES) return void socket.destroy();
+        connection.bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+        if (isWhole || !isWholeRecord(connection.bytes)) return;
+        isWhole = true;
+        cancelTimeout();
+        waiting.set(network, (waiting.get(network) ?? new Set()).add(connection));
         schedule();
       });
       socket.once('close', () => {
-        const own = waiting.get(address);
-        if (own?.delete(connection) === true && own.size === 0) waiting.delete(address);
-        release(connection.peer);
+        cancelTimeout();
+        const own = waiting.get(network);
+        if (own?.delete(connection) === true && own.size === 0) waiting.delete(network);
       });
     },
   };
 }
 
-function begin({ socket, chunks }: Waiting, start: HandshakeQueueOptions['start']): void {
+/** Type of a record with a message of the handshake, RFC 8446, section 5.1: type (1), version (2), length (2). */
+const HANDSHAKE_RECORD = 22;
+const RECORD_HEADER_BYTES = 5;
+
+/** Whether the first record is there; true for what is no ClientHello, which TLS refuses with the reason. */
+function isWholeRecord(bytes: Buffer): boolean {
+  if (bytes[0] !== HANDSHAKE_RECORD) return true;
+  return bytes.length >= RECORD_HEADER_BYTES && bytes.length >= RECORD_HEADER_BYTES + bytes.readUInt16BE(3);
+}
+
+function begin({ socket, bytes }: Waiting, start: HandshakeQueueOptions['start']): void {
   socket.removeAllListeners('data');
-  socket.removeAllListeners('timeout');
   socket.pause();
-  socket.unshift(Buffer.concat(chunks));
+  socket.unshift(bytes);
   start(socket);
 }

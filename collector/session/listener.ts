@@ -50,8 +50,8 @@ const MAX_STREAMS_PER_CONNECTION = 4;
 /** Connections of one node: with one more, the oldest over which it has no session is cut. */
 const MAX_CONNECTIONS_PER_NODE = 4;
 /**
- * Connections whose peer has not authenticated: with one more, the oldest of the address with most of them is cut. A whole
- * fleet may wait at the same time.
+ * Connections whose peer has not authenticated: with one more, the oldest of the network with most of them is cut. A whole
+ * fleet may wait at the same time. One that waits costs 5 KiB and up to 16 KiB of what its peer has sent.
  */
 const MAX_UNAUTHENTICATED = 10_000;
 /**
@@ -112,7 +112,7 @@ export async function openListener({
   const nodePeers = createNodePeers(sessionPeer, (peer) => sockets.get(peer)?.destroy());
   const handshakes = createHandshakeQueue({
     start: (socket) => tlsServer.emit('connection', socket),
-    firstBytesTimeoutMs: settings.handshakeTimeoutMs,
+    helloTimeoutMs: settings.handshakeTimeoutMs,
     clock,
   });
   server.on('connection', (socket) => {
