@@ -1,9 +1,12 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { NodeLookup } from '../../collector/node-lookup.ts';
 import { createRenderFor, openSinks, sinkNames, testSinkOf } from '../../collector/sinks.ts';
 import { systemClock } from '../../service/clock.ts';
+import { ROOT } from '../../scripts/setup.mjs';
+import { SINK_NAMES } from '../../service/config/sink-names.ts';
 import { settingsWith } from '../fixture/settings.ts';
 import { startDeliveryWorker } from '../../collector/sink/delivery-worker.ts';
 import { openRedactions } from '../../collector/sink/redactions.ts';
@@ -296,3 +299,18 @@ async function until(done: () => boolean): Promise<void> {
   while (!done() && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 10));
   if (!done()) throw new Error('it did not happen within 30 s');
 }
+
+void t.test('every kind of sink passes the conformance suite', async (t) => {
+  const folder = join(ROOT, 'test', 'collector', 'sink');
+  const suites = readdirSync(folder)
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .filter((text) => /\b(?:httpSinkSuite|sinkConformance)\(/.test(text));
+  for (const name of SINK_NAMES) {
+    const create = `create${name.replaceAll('-', '')}Sink`.toLowerCase();
+    t.ok(
+      suites.some((text) => text.toLowerCase().includes(create)),
+      name,
+    );
+  }
+});

@@ -35,6 +35,7 @@ export interface KafkaBroker {
 /** `error`: the broker answers with this code of the protocol. */
 export type KafkaBehaviour =
   | 'forwards'
+  | 'is-slow'
   | 'is-silent'
   | 'cuts'
   | 'cuts-after'
@@ -90,6 +91,7 @@ export async function startKafkaBroker(
       if (request.readInt16BE(4) !== PRODUCE) return void broker.write(request);
       produced += 1;
       if (behaviour === 'forwards' || behaviour === 'cuts-after') broker.write(request);
+      else if (behaviour === 'is-slow') setTimeout(() => void broker.write(request), 300);
       else if (behaviour === 'cuts') client.destroy();
       else if (behaviour === 'speaks-garbage') client.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
       else if (behaviour === 'acknowledges-nothing') client.write(produceResponse(request, topic, undefined));

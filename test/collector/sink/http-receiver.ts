@@ -28,6 +28,8 @@ export type Answer =
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string | Uint8Array;
+      /** The answer begins after this time. */
+      readonly delayMs?: number;
     }
   | { readonly misbehave: 'resets' | 'cuts-answer' | 'is-silent' | 'never-ends' | 'is-no-http' };
 
@@ -73,7 +75,10 @@ export async function startHttpReceiver(
       if (keepsRequests) requests.push(received);
       const answer = respond(received);
       if ('misbehave' in answer) misbehave(answer.misbehave, response);
-      else response.writeHead(answer.status, answer.headers ?? {}).end(answer.body ?? '');
+      else {
+        const { status, headers = {}, body = '', delayMs = 0 } = answer;
+        setTimeout(() => response.writeHead(status, headers).end(body), delayMs);
+      }
     });
   });
   // A client that does not trust the certificate breaks off the handshake.

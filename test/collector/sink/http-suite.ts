@@ -95,6 +95,8 @@ export function httpSinkSuite(t: Test, kind: HttpSinkKind): void {
     for (const misbehave of ['resets', 'cuts-answer', 'is-no-http'] as const)
       t.match(await send({ misbehave }), { outcome: 'retry' }, misbehave);
     t.match(await send({ status: 500, body: 'x'.repeat(5 * 1024 ** 2) }), { outcome: 'retry' }, 'an endless answer');
+    receiver.answer((request) => ({ ...kind.accept(request), delayMs: 300 }));
+    t.match(await sink.send(batch), { outcome: 'ok' }, 'a slow one is waited for');
     receiver.answer(kind.accept);
     t.match(await sink.send(batch), { outcome: 'ok' }, 'and then it is well');
   });

@@ -8,7 +8,7 @@ import { events, uidOf } from './events.ts';
 import { httpSinkSuite, SECRET, startHttpKind } from './http-suite.ts';
 import type { HttpSinkKind } from './http-suite.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 const parsed = (text: string): unknown => JSON.parse(text);
 const lines = (body: string): readonly string[] => body.split('\n').slice(0, -1);

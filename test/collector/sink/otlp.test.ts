@@ -7,7 +7,7 @@ import { httpSinkSuite, startHttpKind } from './http-suite.ts';
 import type { HttpSinkKind } from './http-suite.ts';
 import type { Received } from './http-receiver.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 /*
  * A second implementation of what is sent: the wire format of Protocol Buffers, with the field numbers of
