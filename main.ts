@@ -46,7 +46,7 @@ function createWorld(script: string, tuning: ReadonlyMap<string, V8Tuning>): Cli
     environment: withoutOwnSwitches(process.env),
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
-    home: homedir(),
+    home: homeOf(),
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     version,
     platform: { node: process.version, system: process.platform, architecture: process.arch },
@@ -62,6 +62,15 @@ function createWorld(script: string, tuning: ReadonlyMap<string, V8Tuning>): Cli
     programs: createPrograms(script, tuning, version),
     listenForShutdown: () => listenForShutdown(process).signal,
   };
+}
+
+/** The user's home; `/`, as Docker has it, for a user without one, such as one that systemd makes up for a service. */
+function homeOf(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 type Opened =

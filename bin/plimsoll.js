@@ -111,8 +111,18 @@ function keepCompiledCode(directory) {
 
 /** The cache of this user: what it holds is run. None where HOME is that of another user, as after some calls of sudo. */
 function userCache() {
-  const home = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const home = process.env.XDG_CACHE_HOME || homeCache();
+  if (home === undefined) return undefined;
   return (ownerOf(home) ?? ownerOf(dirname(home))) === process.geteuid?.() ? join(home, 'plimsoll') : undefined;
+}
+
+/** A user without a home, such as one that systemd makes up for a service, has no cache. */
+function homeCache() {
+  try {
+    return join(homedir(), '.cache');
+  } catch {
+    return undefined;
+  }
 }
 
 function ownerOf(path) {
