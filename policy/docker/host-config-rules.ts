@@ -11,6 +11,7 @@ import type { Violation } from './violation.ts';
 type FieldRule = (value: unknown, at: string, context: MountContext) => readonly Violation[];
 
 const harmless: FieldRule = () => [];
+const paths: FieldRule = (value, at, { policy }) => judgePaths(value, at, policy);
 
 /**
  * Every field of `HostConfig`, of moby 19.03 to 29. A field that is not here is refused where it has a value: what a
@@ -84,12 +85,12 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   IpcMode: (value, at, { policy }) =>
     judgeNamespace(value, at, policy, { namespace: 'ipc', ownModes: ['none', 'private', 'shareable'] }),
   LogConfig: (value, at, { policy }) => judgeLogDriver(value, at, policy),
-  MaskedPaths: (value, at, { policy }) => judgePaths(value, at, policy),
+  MaskedPaths: paths,
   Mounts: judgeMounts,
   NetworkMode: (value, at, { policy }) => judgeNetworkMode(value, at, policy),
   PidMode: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'pid', ownModes: [] }),
   Privileged: (value, at, { policy }) => judgePrivileged(value, at, policy),
-  ReadonlyPaths: (value, at, { policy }) => judgePaths(value, at, policy),
+  ReadonlyPaths: paths,
   Runtime: (value, at, { policy }) =>
     valuesBeyond([value], at, policy.runtimes, { what: 'the runtime', where: 'spec.runtimes' }),
   SecurityOpt: (value, at, { policy }) => judgeSecurityOptions(value, at, policy),
@@ -122,14 +123,12 @@ export function isHostConfigField(key: string): boolean {
 export function judgeHostConfig(config: JsonObject, at: string, context: MountContext): readonly Violation[] {
   return Object.entries(config).flatMap(([key, value]) => {
     const known = BY_FOLDED_NAME.get(foldCase(key));
-    // An empty list of masked paths removes the usual ones; other fields mean nothing where they are empty.
-    const hasNoEffect = isZero(value) && !(Array.isArray(value) && known !== undefined && known.rule === PATHS);
+    // An empty list of masked or read-only paths removes the usual ones; other fields mean nothing where they are empty.
+    const hasNoEffect = isZero(value) && !(Array.isArray(value) && known?.rule === paths);
     if (hasNoEffect) return [];
     return known === undefined ? [unknownField(`${at}${key}`)] : known.rule(value, `${at}${known.name}`, context);
   });
 }
-
-const PATHS = HOST_CONFIG['MaskedPaths'];
 
 /** A field that this version does not know. */
 export function unknownField(key: string): Violation {

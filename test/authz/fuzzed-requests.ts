@@ -43,6 +43,7 @@ const FORBIDDEN: readonly (readonly [key: string, value: unknown])[] = [
   ['CgroupParent', '/system.slice'],
   ['MaskedPaths', []],
   ['ReadonlyPaths', ['/proc/sys/kernel']],
+  ['ReadonlyPaths', []],
   ['Annotations', { 'run.oci.keep_original_groups': '1' }],
 ];
 /** Settings that it allows. */

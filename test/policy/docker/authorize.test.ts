@@ -80,6 +80,7 @@ t.test('each setting that gives power over the host is refused, and allowed wher
     [{ CgroupParent: '/a' }, { cgroupParents: ['/a'] }],
     [{ MaskedPaths: [] }, { allowUnmaskedPaths: true }],
     [{ ReadonlyPaths: ['/proc/bus'] }, { allowUnmaskedPaths: true }],
+    [{ ReadonlyPaths: [] }, { allowUnmaskedPaths: true }],
     [{ Annotations: { a: 'b' } }, { annotations: ['a'] }],
     [{ LogConfig: { Type: 'syslog' } }, { logDrivers: ['sys*'] }],
     [{ Binds: ['/srv/a:/x:shared'] }, { hostPaths: [{ path: '/srv/a' }], allowPrivileged: true }],
