@@ -5,7 +5,7 @@ import { nameFromBytes, pathToNative } from './native-path.ts';
 import { walk } from './walk.ts';
 import type { Dir, Stats } from 'node:fs';
 import type { FileSystem } from '../../posture/fact/node-status.ts';
-import type { Read } from './host.ts';
+import type { Read, ReadFailure } from './host.ts';
 import type { NativePath } from './native-path.ts';
 import type { PathMapper } from './path-mapper.ts';
 
@@ -89,22 +89,25 @@ export async function linkOrdinary(tree: PathMapper, path: string): Promise<Read
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1);
   if (name === '' || name === '..') return failure('failed', 'not a symbolic link (EINVAL)');
-  if (await isNoLink(tree, path)) return failure('failed', 'not a symbolic link (EINVAL)');
+  const known = await findNoLink(tree, path);
+  if (known !== undefined) return known;
   return atPlace(tree, path.slice(0, slash) || '/', async ({ handle }) => {
     const native = pathToNative(`${handlePath(handle)}/${name}`);
     return { ok: true, value: nameFromBytes(await calls.readlink(native, { encoding: 'buffer' })) };
   });
 }
 
-/** true: the kernel says in one call that there is no link. Nothing of what it says of a link is used. */
-async function isNoLink(tree: PathMapper, path: string): Promise<boolean> {
+/** The failure where the kernel says in one call that there is no link. Nothing of what it says of a link is used. */
+async function findNoLink(tree: PathMapper, path: string): Promise<ReadFailure | undefined> {
   // Under a prefix the kernel follows absolute links on the way to our own root.
-  if (!tree.isOwnRoot || path.includes('/..')) return false;
+  if (!tree.isOwnRoot || path.includes('/..')) return undefined;
   try {
     await calls.readlink(pathToNative(path), { encoding: 'buffer' });
-    return false;
+    return undefined;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EINVAL';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EINVAL') return failure('failed', 'not a symbolic link (EINVAL)');
+    return code === 'ENOENT' ? failureFrom(error) : undefined;
   }
 }
 

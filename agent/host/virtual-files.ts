@@ -31,7 +31,7 @@ const SCRATCH_BYTES = 64 * 1024;
  * The kernel writes these as one record, or as records of a few digits (fs/proc/array.c, kernel/cgroup/cgroup.c): what
  * does not fill a page at once is all there is, and nobody needs to ask for the rest.
  */
-const ONE_RECORD = /\/(?:\d+\/(?:cgroup|comm|stat|status)|sys\/fs\/cgroup\/.*)$/;
+const ONE_RECORD = /\/(?:\d+\/(?:cgroup|comm|limits|stat|status)|sys\/fs\/cgroup\/.*)$/;
 const LESS_THAN_A_PAGE = 4000;
 
 /** How the file at a path is read. */
