@@ -123,12 +123,13 @@ export function publishReports(publication: ReportPublication): PublishedReports
   const compare = async (ids: Iterable<string>): Promise<void> => {
     const failures = new Failures();
     const rows = new Map((await publication.store.nodes()).map((row) => [row.id, row]));
+    const keysOf = Map.groupBy(known.keys(), (key) => known.get(key)?.nodeId);
     for (const nodeId of ids) {
       if (signal.aborted || failures.isUnreachable) break;
       const reports = await readReports(publication, nodeId, rows.get(nodeId));
       if (reports.omitted > 0) omitted.set(nodeId, reports.omitted);
       else omitted.delete(nodeId);
-      await writeReports(publication, { nodeId, reports, known, failures });
+      await writeReports(publication, { nodeId, reports, known, keys: keysOf.get(nodeId) ?? [], failures });
     }
     const text = failures.text();
     if (text !== undefined) throw new Error(text);
@@ -235,12 +236,14 @@ interface Writing {
   readonly nodeId: string;
   readonly reports: NodeReports;
   readonly known: Map<string, Known>;
+  /** Keys of the known reports for the node. */
+  readonly keys: readonly string[];
   readonly failures: Failures;
 }
 
 async function writeReports(
   publication: ReportPublication,
-  { nodeId, reports, known, failures }: Writing,
+  { nodeId, reports, known, keys, failures }: Writing,
 ): Promise<void> {
   const { api, group, signal } = publication;
   const wanted = new Set(reports.objects.map(({ namespace, name }) => `${namespace}/${name}`));
@@ -260,8 +263,9 @@ async function writeReports(
       if (written.code !== 'notFound' || namespace === '') failures.add(written);
     }
   }
-  for (const [key, each] of known) {
-    if (each.nodeId !== nodeId || wanted.has(key) || signal.aborted || failures.isUnreachable) continue;
+  for (const key of keys) {
+    const each = known.get(key);
+    if (each === undefined || wanted.has(key) || signal.aborted || failures.isUnreachable) continue;
     const removed = await api.remove(`${collectionOf(group, each.namespace)}/${each.name}`);
     if (removed.ok || removed.code === 'notFound') known.delete(key);
     else failures.add(removed);

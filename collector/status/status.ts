@@ -127,7 +127,7 @@ async function readFleet(store: StatusOptions['store'], sinks: readonly SinkStat
       store.nodes(),
       store.counts(),
       store.historyRange(),
-      store.findings({ checks: [BUDGET_CHECK], verdicts: ['fail'], limit: 10_000 }),
+      store.findings({ checks: [BUDGET_CHECK], verdicts: ['fail'], waived: false, limit: 10_000 }),
       reportSinks(sinks, store),
     ]);
     return {

@@ -198,7 +198,7 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
     field(container, 'Sysctls'),
   ];
   const networks = [...listOf(field(task, 'Networks')), ...listOf(field(body, 'Networks'))];
-  const isOnHost = networks.some((network) => isObject(network) && field(network, 'Target') === 'host');
+  const isOnHost = networks.some((network) => isObject(network) && mayBeHostNetwork(field(network, 'Target')));
   return [
     ...(typeof image === 'string' ? [] : [wrongType(`${at}.Image`, 'a string')]),
     ...(isZero(field(task, 'PluginSpec'))
@@ -211,9 +211,23 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
       ? []
       : [{ field: `${at}.Privileges`, actual: 'security settings of its own', action: 'Leave the field out.' }]),
     ...(isOnHost && !policy.allowHostNamespaces.includes('network')
-      ? [{ field: 'TaskTemplate.Networks', actual: 'the network of the host', action: 'Name another network.' }]
+      ? [
+          {
+            field: 'TaskTemplate.Networks',
+            actual: 'the network of the host, or what may be its id',
+            action: 'Name another network, by a name that is not hexadecimal.',
+          },
+        ]
       : []),
   ];
+}
+
+/**
+ * dockerd also finds the network of the host by the beginning of its id. Ids of networks of a swarm, which the command
+ * line sends, are not hexadecimal.
+ */
+function mayBeHostNetwork(target: unknown): boolean {
+  return typeof target === 'string' && (target === 'host' || /^[0-9a-f]+$/.test(target));
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -1,8 +1,12 @@
 import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { ISSUE_CODES } from '../../../api/issue.ts';
 import { StoreError } from '../../../collector/store/error.ts';
+import { openSqliteStore } from '../../../collector/store/sqlite.ts';
+import { createWaiverSet } from '../../../collector/waiver/waiver-set.ts';
+import { parseWaiver } from '../../../policy/waiver.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { startServer } from '../api/server.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
@@ -50,8 +54,24 @@ void t.test('a fleet where everything works', async (t) => {
 
 void t.test('each thing that does not work is named, with what to do', async (t) => {
   const clock = createFakeClock(T0);
+  const waivers = createWaiverSet([]);
+  const parsed = parseWaiver({
+    apiVersion: 'plimsoll.dev/v1',
+    kind: 'Waiver',
+    metadata: { name: 'small' },
+    spec: {
+      match: { checks: ['agent.resource-budget'], subjects: ['web-3'] },
+      reason: 'a small machine',
+      owner: 'shop team',
+      expires: '2099-01-01',
+    },
+  });
+  if (!parsed.ok) throw new Error(parsed.problem);
+  waivers.use({ waivers: [parsed.value], isIncomplete: false });
+  const store = await openSqliteStore({ path: join(t.testdir(), 'store.sqlite'), waivers });
   const server = await startServer(t, {
     clock,
+    store: () => store,
     sinks: () => [
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
       { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', discarded: 2 },
@@ -77,6 +97,15 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n1', name: 'web-1' } })],
     }),
   );
+  await server.commit(
+    commit({
+      nodeId: 'n3',
+      sequence: 1,
+      snapshot: true,
+      put: [finding({ check: 'agent.resource-budget', subject: { kind: 'node', id: 'n3', name: 'web-3' } })],
+    }),
+  );
+  t.equal((await server.store.findings({ waived: true, limit: 1 })).findings.length, 1, 'accepted, so no issue');
   const events = await server.store.outbox(0, 1);
   await server.store.deadLetters.add({ sink: 'syslog', events, reason: 'too large', atMs: T0 });
   await clock.advance(120_000);

@@ -315,7 +315,11 @@ t.test('a service is judged by what its containers get', (t) => {
   t.notOk(service({ CapabilityAdd: ['CAP_SYS_ADMIN'] }).isAllowed);
   t.notOk(service({ Sysctls: { 'kernel.shmmax': '1' } }).isAllowed);
   t.notOk(service({ Privileges: { Seccomp: { Mode: 'unconfined' } } }).isAllowed);
-  t.notOk(service({}, { Networks: [{ Target: 'host' }] }).isAllowed);
+  // dockerd takes the beginning of the id of the host's network for that network, too.
+  for (const Target of ['host', '315d3d5fc7db0123', '315'])
+    t.notOk(service({}, { Networks: [{ Target }] }).isAllowed, Target);
+  for (const Target of ['shop', 'yx70c5p9ucfuznp4q0p3yq1k8'])
+    t.ok(service({}, { Networks: [{ Target }] }).isAllowed, Target);
   t.notOk(service({}, { PluginSpec: { Remote: 'x' } }).isAllowed);
   t.end();
 });
