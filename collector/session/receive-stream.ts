@@ -54,7 +54,8 @@ export async function receiveMessages(
     }
   });
   call.once('end', () => resolve(undefined));
-  call.once('error', fail);
+  // Not once: an error without a listener would end the process.
+  call.on('error', fail);
   call.once('close', () => fail(new Error('the stream was closed before its end')));
   try {
     return await result;
