@@ -5,8 +5,9 @@
 import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { errorCode } from '../../service/files.ts';
+import { decompressZstd } from '../inventory/archive/zstd-frames.ts';
 
 /** What a file holds, by its name; JSON and CSV are distinguished when they are read. */
 export type InputKind = 'zip' | 'lines' | 'json' | 'csv';
@@ -103,9 +104,9 @@ function classify(path: string): InputFile | undefined {
 /** The decompressed bytes of a file. Throws `InputError` where the file is damaged, truncated or too large. */
 export async function* readInput({ path, compression }: InputFile): AsyncGenerator<Buffer> {
   const raw = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const stream =
-    compression === 'none' ? raw : raw.pipe(compression === 'gzip' ? createGunzip() : createZstdDecompress());
-  if (stream !== raw) raw.on('error', (error) => stream.destroy(error));
+  const gunzip = compression === 'gzip' ? raw.pipe(createGunzip()) : undefined;
+  if (gunzip !== undefined) raw.on('error', (error) => gunzip.destroy(error));
+  const stream = compression === 'zstd' ? decompressZstd(raw) : (gunzip ?? raw);
   let total = 0;
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -9,9 +9,10 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { formatBytes } from '../../service/bytes.ts';
 import { errorCode, makePrivateDirectory } from '../../service/files.ts';
+import { decompressZstd } from '../inventory/archive/zstd-frames.ts';
 import { openVulnerabilityDatabase } from './database.ts';
 import type { DatabaseInfo } from './layout.ts';
 import { makeDurable, replaceFile } from './replace-file.ts';
@@ -199,7 +200,7 @@ async function decompress(received: string, output: string): Promise<string> {
   try {
     await pipeline(
       createReadStream(received),
-      isGzip ? createGunzip() : createZstdDecompress(),
+      isGzip ? createGunzip() : decompressZstd,
       bound,
       createWriteStream(output, { flags: 'wx', mode: 0o600 }),
     );

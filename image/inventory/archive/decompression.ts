@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { FileTreeError } from '../file-tree.ts';
 import type { TreeFile } from '../file-tree.ts';
+import { decompressZstd } from './zstd-frames.ts';
 
 /** Limits of what one compressed stream may expand to. */
 export interface ExpansionLimits {
@@ -28,21 +29,16 @@ export type Blob = Pick<TreeFile, 'sizeBytes' | 'read'>;
  * where it cannot be decompressed, `too-large` where it expands beyond the limits.
  */
 export async function* decompress(blob: Blob, limits: ExpansionLimits = EXPANSION_LIMITS): AsyncGenerator<Uint8Array> {
-  const decoder = decoderFor(blob.read(0, 4));
-  if (decoder === undefined) {
+  const name = decoderName(blob.read(0, 4));
+  if (name === undefined) {
     yield* chunksOf(blob);
     return;
   }
   let read = 0;
-  const source = Readable.from(
-    countChunks(blob, (bytes) => (read += bytes)),
-    { objectMode: false },
-  );
-  const output = source.pipe(decoder);
-  source.once('error', (error) => output.destroy(error));
+  const source = countChunks(blob, (bytes) => (read += bytes));
   let expanded = 0;
   try {
-    for await (const chunk of output as AsyncIterable<Uint8Array>) {
+    for await (const chunk of name === 'gzip' ? gunzip(source) : decompressZstd(source)) {
       expanded += chunk.length;
       if (expanded > limits.maxBytes || (expanded > limits.freeBytes && expanded > read * limits.maxRatio))
         throw new FileTreeError('too-large', `it expands to more than ${String(limits.maxRatio)} times its size`);
@@ -51,6 +47,15 @@ export async function* decompress(blob: Blob, limits: ExpansionLimits = EXPANSIO
   } catch (error) {
     if (error instanceof FileTreeError) throw error;
     throw new FileTreeError('damaged', 'it cannot be decompressed', { cause: error });
+  }
+}
+
+async function* gunzip(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(chunks, { objectMode: false });
+  const output = createGunzip({ chunkSize: CHUNK_BYTES });
+  source.once('error', (error) => output.destroy(error));
+  try {
+    yield* source.pipe(output) as AsyncIterable<Uint8Array>;
   } finally {
     source.destroy();
     output.destroy();
@@ -62,16 +67,11 @@ export function isCompressed(blob: Blob): boolean {
   return decoderName(blob.read(0, 4)) !== undefined;
 }
 
-function decoderFor(magic: Uint8Array): (NodeJS.ReadWriteStream & { destroy: (error?: Error) => void }) | undefined {
-  const name = decoderName(magic);
-  if (name === undefined) return undefined;
-  return name === 'gzip' ? createGunzip({ chunkSize: CHUNK_BYTES }) : createZstdDecompress({ chunkSize: CHUNK_BYTES });
-}
-
-/** RFC 1952 and RFC 8878. */
+/** RFC 1952, and RFC 8878 with a frame or a skippable frame first. */
 function decoderName([a, b, c, d]: Uint8Array): 'gzip' | 'zstd' | undefined {
   if (a === 0x1f && b === 0x8b) return 'gzip';
-  return a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd ? 'zstd' : undefined;
+  const isSkippable = ((a ?? 0) & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18;
+  return isSkippable || (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) ? 'zstd' : undefined;
 }
 
 function* chunksOf({ sizeBytes, read }: Blob): Generator<Uint8Array> {
