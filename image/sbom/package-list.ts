@@ -9,6 +9,8 @@ export interface PackageClaim {
   readonly purl: string;
   /** The name as the document writes it, which keeps upper case that a package URL may have lost. */
   readonly name?: string | undefined;
+  /** Counts where the package URL has none. */
+  readonly version?: string | undefined;
   readonly source?: { readonly name: string; readonly version?: string | undefined } | undefined;
   readonly vendor?: string | undefined;
   readonly modularity?: string | undefined;
@@ -33,10 +35,11 @@ export class PackageList {
   readonly #distributions = new Map<string, Distribution>();
   #system: Distribution | undefined;
   #hasSystemPackages = false;
+  #hasSeveralReleases = false;
 
   /** A package with a package URL. */
   add(claim: PackageClaim): void {
-    const parsed = parsePackageUrl(claim.purl);
+    const parsed = parsePackageUrl(withVersion(claim));
     if (typeof parsed === 'string') {
       this.#counts[parsed] += 1;
       return;
@@ -48,12 +51,7 @@ export class PackageList {
     }
     const { distribution } = parsed;
     if (isOsPackageType(item.type)) this.#hasSystemPackages = true;
-    if (distribution !== undefined)
-      this.#distributions.set(distribution.id, {
-        ...this.#distributions.get(distribution.id),
-        ...distribution,
-        like: [],
-      });
+    if (distribution !== undefined) this.#addDistribution({ ...distribution, like: [] });
     for (const location of (claim.paths ?? ['SBOM']).slice(0, MAX_PATHS)) {
       const path = claim.paths === undefined || location.startsWith('/') ? location : `/${location}`;
       this.#packages.set([item.type, item.name, item.version, item.architecture ?? '', path].join('\0'), {
@@ -61,6 +59,12 @@ export class PackageList {
         path,
       });
     }
+  }
+
+  #addDistribution(distribution: Distribution): void {
+    const known = this.#distributions.get(distribution.id);
+    if (areOtherReleases(known, distribution)) this.#hasSeveralReleases = true;
+    this.#distributions.set(distribution.id, { ...known, ...distribution });
   }
 
   /** A package that cannot be identified. */
@@ -101,7 +105,10 @@ export class PackageList {
   get gaps(): readonly InventoryGap[] {
     const { noPurl, malformed, 'no-version': noVersion, 'unsupported-type': unsupported } = this.#counts;
     const several = this.#system === undefined && this.#distributions.size > 1;
-    const foreign = this.#system !== undefined && [...this.#distributions.keys()].some((id) => id !== this.#system?.id);
+    const system = this.#system;
+    const foreign =
+      system !== undefined &&
+      [...this.#distributions.values()].some((each) => each.id !== system.id || areOtherReleases(each, system));
     const reasons = [
       count(noPurl, 'without a package URL'),
       count(malformed, 'with a package URL that is not valid'),
@@ -111,6 +118,7 @@ export class PackageList {
         ? 'does not name the distribution of its packages'
         : undefined,
       several || foreign ? 'has packages of several distributions' : undefined,
+      this.#hasSeveralReleases ? 'has packages of several releases of a distribution' : undefined,
       this.#packages.size === 0 ? 'lists no package that can be judged' : undefined,
     ];
     return [...this.#gaps, ...reasons.flatMap((reason) => (reason === undefined ? [] : [{ path: 'SBOM', reason }]))];
@@ -119,6 +127,21 @@ export class PackageList {
 
 function count(number: number, what: string): string | undefined {
   return number === 0 ? undefined : `has ${String(number)} ${number === 1 ? 'package' : 'packages'} ${what}`;
+}
+
+/** `9` and `9.4` are the same release, `9.4` and `9.5` are not. */
+function areOtherReleases(one: Distribution | undefined, { versionId: other }: Distribution): boolean {
+  const versionId = one?.versionId;
+  if (versionId === undefined || other === undefined) return false;
+  return !`${versionId}.`.startsWith(`${other}.`) && !`${other}.`.startsWith(`${versionId}.`);
+}
+
+/** Some tools write the version beside the package URL only. */
+function withVersion({ purl, version }: PackageClaim): string {
+  if (version === undefined || version === '' || version.length > 1024 || !version.isWellFormed()) return purl;
+  const [plain = ''] = purl.split(/[?#]/, 1);
+  const isComplete = plain.slice(plain.lastIndexOf('/')).includes('@');
+  return isComplete ? purl : `${plain}@${encodeURIComponent(version)}${purl.slice(plain.length)}`;
 }
 
 function completed(item: Omit<Package, 'path'>, claim: PackageClaim): Omit<Package, 'path'> {

@@ -122,6 +122,7 @@ function addComponent(component: Component, packages: PackageList): void {
   packages.add({
     purl,
     name: fullName,
+    version: version ?? undefined,
     source: sourceOf(property),
     vendor: property(PROPERTIES.vendor),
     modularity: property('aquasecurity:trivy:Modularitylabel', 'syft:metadata:modularityLabel'),

@@ -76,6 +76,7 @@ function addElement(element: SpdxPackage, described: ReadonlySet<string>, packag
   packages.add({
     purl,
     name,
+    version: versionInfo ?? undefined,
     source: sourceOf(element.sourceInfo),
     vendor: text(notes, 'vendor'),
     paths: paths.length > 0 ? paths : undefined,

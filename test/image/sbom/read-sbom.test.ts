@@ -228,7 +228,22 @@ void t.test('what a document leaves open is a gap', (t) => {
     ],
     ['a malformed package URL', { components: [good, library({ purl: 'npm/x@1' })] }, /not valid/],
     ['control characters', { components: [good, library({ purl: 'pkg:npm/%1B[0m@1' })] }, /not valid/],
-    ['no version', { components: [good, library({ purl: 'pkg:npm/x' })] }, /without a version/],
+    ['no version', { components: [good, library({ version: '', purl: 'pkg:npm/x' })] }, /without a version/],
+    [
+      'two releases of a distribution',
+      { components: ['11', '12'].map((id) => library({ purl: `pkg:deb/debian/x${id}@1?distro=debian-${id}` })) },
+      /several releases/,
+    ],
+    [
+      'packages of another release',
+      {
+        components: [
+          { type: 'operating-system', name: 'alpine', version: '3.22.1' },
+          library({ purl: 'pkg:apk/alpine/x@1?distro=alpine-3.20.0' }),
+        ],
+      },
+      /several distributions/,
+    ],
     ['another type', { components: [good, library({ purl: 'pkg:swift/x@1' })] }, /not supported/],
     [
       'two operating systems',
@@ -265,6 +280,8 @@ void t.test('what a document leaves open is a gap', (t) => {
       `${name}: ${reasons(read(cycloneDx(rest))).join('; ')}`,
     );
   t.strictSame(reasons(read(cycloneDx({ components: [good] }))), []);
+  const alma = ['pkg:rpm/almalinux/x@1-1?distro=almalinux-9.4', 'pkg:rpm/almalinux/y@1-1?distro=almalinux-9'];
+  t.strictSame(reasons(read(cycloneDx({ components: alma.map((purl) => library({ purl })) }))), []);
   const disguised = {
     SPDXID: 'SPDXRef-a',
     name: 'x',
@@ -364,5 +381,25 @@ void t.test('no damage to a document makes the reader throw', (t) => {
     { numRuns: 300 },
   );
   t.pass('never throws');
+  t.end();
+});
+
+void t.test('a version beside the package URL completes it', (t) => {
+  // `[package URL, version, name@version or why there is none]`
+  const cases = [
+    ['pkg:npm/x', '1.0.0', 'x@1.0.0'],
+    ['pkg:npm/%40scope/x', '1.0.0', '@scope/x@1.0.0'],
+    ['pkg:npm/@scope/x', '1.0.0', '@scope/x@1.0.0'],
+    ['pkg:deb/debian/x?arch=amd64&distro=debian-12', '2:1.0+b1-1~bpo12', 'x@2:1.0+b1-1~bpo12'],
+    ['pkg:golang/example.com/x#sub/package', 'v1.0.0+incompatible', 'example.com/x@1.0.0+incompatible'],
+    ['pkg:npm/x@2.0.0', '1.0.0', 'x@2.0.0'],
+    ['pkg:npm/x', 'a b', undefined],
+    ['pkg:npm/x', '\ud800', undefined],
+  ] as const;
+  for (const [purl, version, wanted] of cases) {
+    const result = read(cycloneDx({ components: [{ type: 'library', name: 'x', version, purl }] }));
+    const found = result.ok ? result.inventory.packages.map((item) => `${item.name}@${item.version}`) : [];
+    t.strictSame(found, wanted === undefined ? [] : [wanted], purl);
+  }
   t.end();
 });
