@@ -5,7 +5,7 @@ import { applyBreakGlass, judgeBreakGlass } from '../policy/pod/break-glass.ts';
 import { decidePod } from '../policy/pod/decide-pod.ts';
 import type { PodDecision } from '../policy/pod/decide-pod.ts';
 import { BREAK_GLASS_ANNOTATION, selectPodPolicy } from '../policy/pod/pod-policy.ts';
-import { isSecurityAnnotation } from '../policy/pod/pod.ts';
+import { isSecurityAnnotation, judgedFieldsOf } from '../policy/pod/pod.ts';
 import { podSourceOf } from '../policy/pod/pod-template.ts';
 import type { ReasonCode } from '../policy/reason.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
@@ -14,7 +14,7 @@ import type { ScanAnswer, ScanRequests } from './scan-requests.ts';
 import { compareKeys } from '../posture/text-order.ts';
 
 /** Why a request is allowed without being judged. */
-export type Skip = 'namespace' | 'operation' | 'kind' | 'unchanged';
+export type Skip = 'namespace' | 'operation' | 'kind' | 'subresource' | 'unchanged';
 
 /** The judgement of a request. */
 export interface RequestJudgement {
@@ -38,6 +38,8 @@ export interface JudgeContext {
 const NOTHING: PodDecision = { outcome: 'allow', policies: [], reasons: [], warnings: [], observed: [] };
 /** API groups of the kinds that hold pods. A kind of the same name in another group is another kind. */
 const GROUPS: ReadonlySet<string> = new Set(['', 'apps', 'batch']);
+/** Parts of pods that change nothing that policies judge, for webhooks that are asked about `pods/*`. */
+const OTHER_SUBRESOURCES: ReadonlySet<string> = new Set(['binding', 'eviction', 'status']);
 
 /**
  * Judges a request of the API server. `now` is in milliseconds since the epoch. What does not change the pod or the pod
@@ -107,6 +109,7 @@ function skipOf(request: AdmissionRequest, exemptNamespaces: readonly string[]):
   if (operation !== 'CREATE' && operation !== 'UPDATE') return 'operation';
   const isKnown = GROUPS.has(kind.group) && podSourceOf(kind.kind, undefined) !== undefined;
   if (!isKnown && !isAboutPods(request)) return 'kind';
+  if (isAboutPods(request) && OTHER_SUBRESOURCES.has(request.subResource)) return 'subresource';
   if (operation === 'UPDATE' && isUnchanged(kind.kind, object, oldObject)) return 'unchanged';
   return undefined;
 }
@@ -125,8 +128,13 @@ function isAboutPods({ resource }: AdmissionRequest): boolean {
 function isUnchanged(kind: string, object: unknown, oldObject: unknown): boolean {
   const [now, before] = [podSourceOf(kind, object)?.value, podSourceOf(kind, oldObject)?.value];
   if (now === undefined || before === undefined) return false;
+  // Templates are judged whenever they change: their pods are replaced then.
   if (kind !== 'Pod') return isDeepStrictEqual(now, before);
-  return isDeepStrictEqual(specOf(now), specOf(before)) && isDeepStrictEqual(judgedPart(now), judgedPart(before));
+  const fields = judgedFieldsOf(now);
+  // Otherwise a new policy would refuse a resize, or keep a scheduling gate closed.
+  const isSameSpec =
+    fields === undefined ? isDeepStrictEqual(specOf(now), specOf(before)) : fields === judgedFieldsOf(before);
+  return isSameSpec && isDeepStrictEqual(judgedPart(now), judgedPart(before));
 }
 
 function specOf(value: unknown): unknown {

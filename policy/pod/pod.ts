@@ -109,13 +109,18 @@ export function isSecurityAnnotation(name: string): boolean {
   return SECURITY_ANNOTATION.test(name);
 }
 
-/** The fields that policies judge, as text to compare; undefined where the value is not a pod. */
+/** The fields that policies judge, as text to compare; undefined where the value is not a pod that can be compared. */
 export function judgedFieldsOf(value: unknown): string | undefined {
   const parsed = parsePod(value);
   if (!parsed.ok) return undefined;
   const { metadata, spec } = parsed.value;
   const annotations = Object.entries(metadata.annotations).filter(([name]) => isSecurityAnnotation(name));
-  return JSON.stringify([spec, annotations.toSorted(compareKeys)]);
+  try {
+    return JSON.stringify([spec, annotations.toSorted(compareKeys)]);
+  } catch {
+    // A source of a volume is nested too deep.
+    return undefined;
+  }
 }
 
 /** A container with its place in the pod, `spec.initContainers[0]`. */

@@ -124,6 +124,20 @@ void t.test('what changes no pod is not judged: a new policy blocks no scaling a
   };
   t.equal(judge({ ...update, object: profile, oldObject: privileged }).allowed, false, 'an annotation that is judged');
   t.equal(judge({ ...update, object: restrictedPod('evil.example/x'), oldObject: good }).allowed, false, 'a new image');
+  const gated = { ...privileged, spec: { ...(privileged['spec'] as object), schedulingGates: [{ name: 'queue' }] } };
+  t.equal(judge({ ...update, object: privileged, oldObject: gated }).skipped, 'unchanged', 'a gate is opened');
+  for (const subResource of ['resize', 'eviction', 'binding', 'status'])
+    t.equal(judge({ ...update, subResource, object: gated, oldObject: privileged }).allowed, true, subResource);
+  for (const kind of ['Eviction', 'Binding']) {
+    const parts = { subResource: kind.toLowerCase(), resource: { group: '', version: 'v1', resource: 'pods' } };
+    t.equal(judge({ kind, ...parts, object: { metadata: { name: 'db' } } }).skipped, 'subresource', kind);
+  }
+  let deep: unknown = 1;
+  for (let depth = 0; depth < 100_000; depth += 1) deep = { a: deep };
+  const volumes = { ...privileged, spec: { ...(privileged['spec'] as object), volumes: [{ emptyDir: deep }] } };
+  const nested = { ...request({ ...update, oldObject: privileged }), object: volumes };
+  const context = { exemptNamespaces: [], now: NOW, requestScan: () => 'off' as const };
+  t.equal(judgeRequest(nested, { ...snapshot, podPolicies: [PODS] }, context).allowed, false, 'nested deep');
   const strict = [podPolicy({ podSecurity: { level: 'restricted' }, templates: 'enforce' })];
   const scaled = { ...deployment(privileged), status: { replicas: 2 } };
   t.equal(
