@@ -35,11 +35,12 @@ export interface Evaluation {
 /** An item that was off comes back without a detection within this time: a flapping state fills no outbox. */
 export const FLAP_MS = 10 * 60_000;
 /** Items of a finding: evidence has a bound too, and what is off is forgotten after {@link FLAP_MS}. */
-const MAX_ITEMS = 256;
+const MAX_ITEMS = 1024;
 
 /**
- * Compares a finding with what is known of it. What could not be read (`unknown`) changes nothing: a fault neither is a
- * detection nor ends a state. `isBaseline`: the finding is the first that the collector gets, so what it says was there.
+ * Compares a finding with what is known of it. What could not be read (`unknown`) ends no state, and is a detection only
+ * where its evidence names items of a list: what one account hides must not hide what happens to another. `isBaseline`:
+ * the finding is the first that the collector gets, so what it says was there.
  */
 export function evaluate(
   trigger: Trigger,
@@ -71,7 +72,10 @@ export function evaluate(
       items.push({ key, isOn: true, atMs });
     }
   }
-  const gone = [...known.values()]
+  // Of a list that could be read in part only, what is missing can be there still.
+  const isPart = now?.verdict === 'unknown' && trigger.on === 'evidence';
+  if (isPart) for (const item of known.values()) items.push(item);
+  const gone = (isPart ? [] : [...known.values()])
     .filter((item) => atMs - item.atMs < FLAP_MS)
     .map(({ key, atMs: lastMs }) => ({ key, isOn: false, atMs: lastMs }));
   return { state: { items: [...items, ...gone].slice(0, MAX_ITEMS) }, fresh: isFresh ? fresh : undefined, repeated };
@@ -81,17 +85,18 @@ export function evaluate(
 function presentItems(trigger: Trigger, now: Observed): ReadonlyMap<string, readonly Evidence[]> | undefined {
   const { verdict, severity, evidence } = now;
   if (trigger.on === 'appearance') return new Map([['present', evidence]]);
-  if (verdict === 'unknown') return undefined;
+  const itemsOf = trigger.on === 'evidence' ? trigger.itemsOf : undefined;
+  if (verdict === 'unknown' && itemsOf === undefined) return undefined;
   const fails = (from: Severity): boolean => verdict === 'fail' && severityRank(severity) <= severityRank(from);
   if (trigger.on === 'failure') return new Map(fails(trigger.from) ? [[severity, evidence]] : []);
   if (trigger.from !== undefined && !fails(trigger.from)) return new Map();
-  const itemOf = trigger.itemOf ?? (({ source, seen }: Evidence): string => `${source}\n${seen}`);
-  return new Map(
-    evidence.flatMap((piece) => {
-      const item = itemOf(piece);
-      return item === undefined ? [] : [[hash('sha256', item, 'hex').slice(0, 16), [piece]] as const];
-    }),
-  );
+  const present = new Map<string, readonly Evidence[]>();
+  for (const piece of evidence) {
+    const names = itemsOf?.(piece) ?? [`${piece.source}\n${piece.seen}`];
+    for (const name of names)
+      present.set(hash('sha256', name, 'hex').slice(0, 16), [names.length === 1 ? piece : { ...piece, seen: name }]);
+  }
+  return present;
 }
 
 /** The smallest rank of what is on: a failure that gets milder is no new one. */

@@ -21,8 +21,11 @@ export type Trigger =
   | {
       readonly on: 'evidence';
       readonly from?: Severity;
-      /** Identity of a piece; undefined: the piece does not count. Absent: source and value. */
-      readonly itemOf?: (evidence: Evidence) => string | undefined;
+      /**
+       * What a piece is about, several things where it names them in short; empty: the piece does not count. Absent:
+       * source and value. With it, the evidence of an `unknown` finding counts as far as it goes.
+       */
+      readonly itemsOf?: (evidence: Evidence) => readonly string[];
     }
   | { readonly on: 'appearance'; readonly subject: SubjectKind };
 
@@ -57,9 +60,22 @@ const IN_THE_MIDDLE = { id: 'T1557', name: 'Adversary-in-the-Middle', tactic: TA
 /** Id of the rule about agents that are not heard of. */
 export const AGENT_SILENT = 'agent-silent' satisfies DetectionRuleId;
 
+/** Of `seen`, which is `NAME; NAME …` where the list is long. */
+function namesIn(seen: string, pattern: RegExp): readonly string[] {
+  return seen.split('; ').filter((name) => pattern.test(name));
+}
+
 /** Process and user: the time of the start is computed from the clock of the node, which is adjusted. */
-function sessionOf({ source, seen }: Evidence): string | undefined {
-  return /^\/proc\/\d+$/.test(source) ? `${source}\n${seen.replace(/ since .*$/, '')}` : undefined;
+function sessionsOf({ source, seen }: Evidence): readonly string[] {
+  if (/^\/proc\/\d+$/.test(source)) return [`${source}: ${seen.replace(/ since .*$/s, '')}`];
+  return namesIn(seen, /^\/proc\/\d+: /);
+}
+
+/** Account, start of the fingerprint, options. No name of an account has a colon. */
+function keysOf({ seen }: Evidence): readonly string[] {
+  const [, account, fingerprint, options] = /^([^:]*): .* bits (SHA256:[\w+/]{16})[\w+/]*, (.*)$/s.exec(seen) ?? [];
+  if (account !== undefined && fingerprint !== undefined) return [`${account}: ${fingerprint}, ${options ?? ''}`];
+  return namesIn(seen, /^[^:]*: SHA256:[\w+/]{16}, /);
 }
 
 const RULES: readonly Omit<DetectionRule, 'title'>[] = [
@@ -134,7 +150,7 @@ const RULES: readonly Omit<DetectionRule, 'title'>[] = [
     check: 'account.authorized-key-strength',
     trigger: {
       on: 'evidence',
-      itemOf: ({ source, seen }) => (seen.includes(' SHA256:') ? `${source}\n${seen}` : undefined),
+      itemsOf: keysOf,
     },
     severity: () => 'medium',
     attack: { id: 'T1098.004', name: 'Account Manipulation: SSH Authorized Keys', tactic: TACTICS.persistence },
@@ -142,7 +158,7 @@ const RULES: readonly Omit<DetectionRule, 'title'>[] = [
   {
     id: 'ssh-session',
     check: 'ssh.root-session',
-    trigger: { on: 'evidence', itemOf: sessionOf },
+    trigger: { on: 'evidence', itemsOf: sessionsOf },
     severity: ({ verdict }) => (verdict === 'fail' ? 'medium' : 'low'),
     attack: { id: 'T1021.004', name: 'Remote Services: SSH', tactic: TACTICS.lateralMovement },
   },

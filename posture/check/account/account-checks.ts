@@ -6,6 +6,7 @@ import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
 import { quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
+import { longList } from '../long-list.ts';
 import { withoutServer } from '../ssh/setting.ts';
 
 const SHADOW_MANUAL = 'https://man7.org/linux/man-pages/man5/shadow.5.html';
@@ -14,8 +15,12 @@ const KEYS_MANUAL = 'https://man.openbsd.org/sshd#AUTHORIZED_KEYS_FILE_FORMAT';
 /** Groups whose members become root without a password: raw disks, password hashes, containers and machines of root. */
 const ROOT_GROUPS: ReadonlySet<string> = new Set(['disk', 'incus-admin', 'kmem', 'libvirt', 'lxd', 'root', 'shadow']);
 
-/** Keys in the evidence that nothing is wrong with; a finding has at most 32 pieces. */
-const MAX_KEYS = 24;
+/** Characters of a fingerprint that tell a key from others: 96 bits. */
+const FINGERPRINT_LENGTH = 'SHA256:'.length + 16;
+/** Characters of the options of a key. */
+const MAX_OPTIONS = 120;
+/** Pieces of evidence where the collector reports each that is new: all that a finding can have. */
+const MAX_EVIDENCE = 32;
 
 /** Options that keep a key from a free shell of root. */
 const RESTRICTIONS = ['from', 'command', 'restrict'];
@@ -93,23 +98,34 @@ function judgeKeys(
   );
 }
 
-/** The keys that may log in and are not evidence yet: the first {@link MAX_KEYS}. */
+/**
+ * The keys that may log in and are not evidence yet: the first of each account, then the second of each, and so on. An
+ * account with many keys displaces none of another.
+ */
 function otherKeys({ users }: AccountsFact, known: readonly Evidence[], expected: string): readonly Evidence[] {
   const all = (users.state === 'seen' ? users.value : []).flatMap(({ name, authorizedKeys: keys }) =>
-    (keys.state === 'seen' ? keys.value : []).map((key) => ({
-      source: key.path,
-      seen: `${quote(name)}: ${keyText(key)}`,
-      expected,
+    (keys.state === 'seen' ? keys.value : []).map((key, index) => ({
+      index,
+      evidence: { source: key.path, seen: `${quote(name)}: ${keyText(key)}`, expected },
+      name: `${quote(name)}: ${key.fingerprint.slice(0, FINGERPRINT_LENGTH)}, ${optionsText(key)}`,
     })),
   );
   const isKnown = ({ source, seen }: Evidence): boolean =>
     known.some((piece) => piece.source === source && piece.seen === seen);
-  return all.filter((piece) => !isKnown(piece)).slice(0, MAX_KEYS);
+  return longList(
+    all.filter(({ evidence }) => !isKnown(evidence)).toSorted((one, other) => one.index - other.index),
+    { source: users.source, expected },
+  );
 }
 
-function keyText({ type, bits, fingerprint, options }: AuthorizedKey): string {
-  const names = options.length === 0 ? 'no options' : `options ${options.join(', ')}`;
-  return `${type} ${String(bits)} bits ${fingerprint}, ${names}`;
+function keyText(key: AuthorizedKey): string {
+  return `${key.type} ${String(key.bits)} bits ${key.fingerprint}, ${optionsText(key)}`;
+}
+
+/** Whoever writes the file chooses the options: they must not fill the evidence. */
+function optionsText({ options }: AuthorizedKey): string {
+  const text = options.length === 0 ? 'no options' : `options ${options.join(', ')}`;
+  return text.length <= MAX_OPTIONS ? text : `${text.slice(0, MAX_OPTIONS)}…`;
 }
 
 function isSystemAccount(user: Account, { systemUidMax }: AccountsFact): boolean {
@@ -154,7 +170,7 @@ function judgeSudo(accounts: AccountsFact): Judgement {
     const reason = 'an account that has a password becomes root without it';
     return open.length === 0 && unread.length === 0 && unconfirmed.length > 0
       ? manual('confirm that these are administrators who log in with a key', ...unconfirmed.slice(0, 8))
-      : judgeList({ failed: open, unread, passed, reason });
+      : judgeList({ failed: open, unread, passed, reason, maxEvidence: MAX_EVIDENCE });
   });
 }
 
@@ -217,8 +233,8 @@ export const ACCOUNT_CHECKS: readonly NodeCheck[] = Object.freeze([
         expected,
         reason: 'a key that can be computed may log in',
       });
-      // The collector reports a key that is new, however strong it is.
-      return judgement.verdict === 'pass' || judgement.verdict === 'fail'
+      // The collector reports a key that is new, however strong it is, also where the keys of others cannot be read.
+      return judgement.verdict !== 'notApplicable'
         ? {
             ...judgement,
             evidence: [...judgement.evidence, ...otherKeys(facts.accounts, judgement.evidence, expected)],
@@ -275,6 +291,7 @@ export const ACCOUNT_CHECKS: readonly NodeCheck[] = Object.freeze([
           unread: [],
           passed: { source, seen: 'no other account with user id 0', expected },
           reason: 'an account beside root has all rights of root',
+          maxEvidence: MAX_EVIDENCE,
         });
       }),
   }),

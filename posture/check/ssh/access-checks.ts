@@ -7,6 +7,7 @@ import { nodeCheck } from '../check.ts';
 import type { NodeCheck } from '../check.ts';
 import { isoTime, quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
+import { longList } from '../long-list.ts';
 import { onlyBehindKey } from './authentication-methods.ts';
 import { evidenceOf, inEffect, sshCheck, withoutServer } from './setting.ts';
 
@@ -14,8 +15,6 @@ const MANUAL = 'https://man.openbsd.org/sshd_config';
 const HOUR_MS = 3_600_000;
 /** A host key this much older than the identity of the host was in the image. First boot itself takes minutes. */
 const IMAGE_AGE_MS = HOUR_MS;
-/** Sessions of others than root in the evidence. */
-const MAX_SESSIONS = 20;
 /** A session that lasts longer was forgotten. */
 const MAX_SESSION_MS = 24 * HOUR_MS;
 
@@ -266,17 +265,15 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
           expected,
         }));
       const passed = { source, seen: `${String(sessions.length)} sessions, none of root`, expected };
-      const others = sessions
-        .filter(({ user }) => user !== 'root')
-        .slice(0, MAX_SESSIONS)
-        .map(({ pid, user, startedAtMs }) => ({
-          source: `/proc/${String(pid)}`,
-          seen: `${quote(user)} since ${isoTime(startedAtMs)}`,
-          expected,
-        }));
       const judgement = judgeList({ failed, unread: [], passed, reason: 'root is logged in over SSH' });
       // The collector reports a session that is new, whoever it is.
-      return { ...judgement, evidence: [...judgement.evidence, ...others] };
+      const others = sessions.flatMap(({ pid, user, startedAtMs }) => {
+        const path = `/proc/${String(pid)}`;
+        const evidence = { source: path, seen: `${quote(user)} since ${isoTime(startedAtMs)}`, expected };
+        const isShown = judgement.evidence.some((piece) => piece.source === path);
+        return isShown ? [] : [{ evidence, name: `${path}: ${quote(user)}` }];
+      });
+      return { ...judgement, evidence: [...judgement.evidence, ...longList(others, { source, expected })] };
     },
   }),
   accessCheck({

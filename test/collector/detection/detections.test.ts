@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -8,11 +9,15 @@ import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { isDetectionEvent } from '../../../collector/store/stored-event.ts';
 import type { Store } from '../../../collector/store/store.ts';
+import { ACCOUNT_CHECKS } from '../../../posture/check/account/account-checks.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import type { Finding } from '../../../posture/finding.ts';
-import type { Evidence } from '../../../posture/verdict.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
+import type { Evidence, Judgement } from '../../../posture/verdict.ts';
+import { fromWire, toWire } from '../../../proto/finding-codec.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
 import { readValidator } from '../event/ocsf/validator.ts';
+import { account, accountsFact, sshdFact } from '../../fixture/facts.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 
 const OCSF = join(ROOT, '..', 'shared', 'ocsf', 'required.json');
@@ -129,7 +134,9 @@ void t.test('new evidence of a list: accounts, keys, sessions, certificates', as
       verdict: 'pass',
       evidence: [
         piece('/etc/passwd', `${String(names.length)} keys`),
-        ...names.map((name) => piece(`/home/${name}`, `"${name}": ssh-ed25519 256 bits SHA256:x`)),
+        ...names.map((name) =>
+          piece(`/home/${name}`, `${name}: ssh-ed25519 256 bits SHA256:${'x'.repeat(43)}, no options`),
+        ),
       ],
     });
   const sessions = (...pids: readonly number[]): Finding =>
@@ -158,6 +165,63 @@ void t.test('new evidence of a list: accounts, keys, sessions, certificates', as
   t.equal((await detected()).length, 4, 'what goes is none');
   await report(60, [uid0('toor', 'evil')]);
   t.equal((await detected()).length, 5, 'added again');
+});
+
+/** What the check of SSH keys says about accounts with these fingerprints; undefined: the keys cannot be read. */
+function keysFinding(accounts: Readonly<Record<string, readonly string[] | undefined>>): Finding {
+  const check = ACCOUNT_CHECKS.find(({ id }) => id === 'account.authorized-key-strength');
+  const users = Object.entries(accounts).map(([name, fingerprints]) => {
+    const path = `/home/${name}/.ssh/authorized_keys`;
+    const key = (fingerprint: string) => ({ type: 'ssh-ed25519', bits: 256, fingerprint, options: [], path });
+    const authorizedKeys =
+      fingerprints === undefined
+        ? unreadable(path, 'a symbolic link is not followed')
+        : seen(fingerprints.map(key), path);
+    return account({ name, authorizedKeys });
+  });
+  const facts = {
+    accounts: accountsFact({ users: seen(users, '/etc/passwd') }),
+    sshd: sshdFact({ present: seen('running', '/proc/611') }),
+  };
+  const judgement = check?.judge(facts as never) as Judgement;
+  // As the wire carries it: at most 32 pieces.
+  const outcome = fromWire(toWire(ofNode('account.authorized-key-strength', judgement)));
+  if (!outcome.ok) throw new Error(outcome.problem);
+  return outcome.finding;
+}
+
+/** The fingerprint of a key, as OpenSSH writes it. */
+const fingerprint = (name: string): string => `SHA256:${hash('sha256', name, 'base64').replace(/=+$/, '')}`;
+const manyKeys = (prefix: string, length: number): readonly string[] =>
+  Array.from({ length }, (_, index) => fingerprint(`${prefix}${String(index)}`));
+
+void t.test('attack: many keys before it, or an account whose keys cannot be read, hide no new key', async (t) => {
+  const { store, report, snapshot } = await openFleet(t);
+  const team = manyKeys('team', 200);
+  const added = async (): Promise<readonly string[]> =>
+    (await store.detections({ limit: 100, rules: ['ssh-key-added'] })).detections.flatMap(({ detection }) =>
+      detection.evidence.map(({ seen }) => seen),
+    );
+  await snapshot(0, [keysFinding({ ada: team.slice(0, 20), zed: [] })]);
+  await report(1, [keysFinding({ ada: team, zed: [] })]);
+  t.equal((await added()).length, 8, 'of many at once, the first');
+  const before = await added();
+  await report(30, [keysFinding({ ada: team, zed: [fingerprint('evil')] })]);
+  t.strictSame((await added()).slice(0, 1), [`zed: ssh-ed25519 256 bits ${fingerprint('evil')}, no options`]);
+  await report(45, [keysFinding({ ada: [...team, fingerprint('last')], zed: [fingerprint('evil')] })]);
+  t.strictSame(
+    (await added()).slice(0, 1),
+    [`ada: ${fingerprint('last').slice(0, 23)}, no options`],
+    'the 201st of ada',
+  );
+  await report(60, [keysFinding({ ada: team.slice(100), zed: [fingerprint('evil')] })]);
+  t.equal((await added()).length, before.length + 2, 'fewer keys: the others are listed in full, and none is new');
+  // Any user can make the keys of the own account unreadable.
+  await report(90, [keysFinding({ ada: undefined, zed: [fingerprint('evil')] })]);
+  await report(120, [keysFinding({ ada: undefined, zed: [fingerprint('evil'), fingerprint('more')] })]);
+  t.match((await added())[0], fingerprint('more'));
+  await report(150, [keysFinding({ ada: team.slice(100), zed: [fingerprint('evil'), fingerprint('more')] })]);
+  t.equal((await added()).length, before.length + 3, 'those that could not be read for a while are not new');
 });
 
 void t.test('security modules, and a new port of Docker', async (t) => {
