@@ -85,6 +85,22 @@ export function judgeResolutions(t: Test, scene: Scene, { isClockTrue }: { reado
   t.same(said.slice(0, MAX_SAID), [], `none of ${String(gone.length)} findings was resolved while its container ran`);
 }
 
+/** The same for containers that ran until both programs ended: nothing was resolved because such a container was gone. */
+export function judgeSurvivors(
+  t: Test,
+  { collectorDirectory }: Pick<Scene, 'collectorDirectory'>,
+  running: ReadonlySet<string>,
+): void {
+  const { events } = readShipped(join(collectorDirectory, 'events.ndjson'));
+  const ofRunning = events.filter(({ resources }) => running.has(resources[0]?.uid ?? ''));
+  const closed = ofRunning.filter(({ activity_name: activity }) => activity === 'Close');
+  const said = closed
+    .filter(({ unmapped }) => isOpen(unmapped.verdict))
+    .map(({ finding_info: finding, resources, time }) => ({ check: finding.analytic.uid, resources, time }));
+  t.ok(ofRunning.length > 0, `${String(closed.length)} of ${String(ofRunning.length)} events close a finding`);
+  t.same(said.slice(0, MAX_SAID), [], `no finding of ${String(running.size)} running containers was given up`);
+}
+
 /** How far the times of the test and of the agent may be apart. */
 const CLOCK_SLACK_MS = 1000;
 

@@ -8,7 +8,7 @@ import type { FindingEvent, FleetFinding } from '../../api/finding.ts';
 import { NODE, ROOT } from '../../scripts/setup.mjs';
 import { noCosign } from '../component/cosign.ts';
 import { noRegistry } from '../component/registry.ts';
-import { judgeShipping } from '../chaos/judge.ts';
+import { judgeShipping, judgeSurvivors } from '../chaos/judge.ts';
 import { cannotRunCluster, dropTraffic, startTimeMs, waitFor } from './cluster.ts';
 import { COLLECTOR_POD, deploy } from './deployment.ts';
 import type { Deployment, PodSpec } from './deployment.ts';
@@ -286,7 +286,8 @@ async function equalsScan(t: Test, plimsoll: Deployment): Promise<void> {
 }
 
 async function losesNothing(t: Test, plimsoll: Deployment): Promise<void> {
-  const { kubectl } = plimsoll.cluster;
+  const { kubectl, processes } = plimsoll.cluster;
+  const before = await processes();
   await kubectl('-n', 'plimsoll-agents', 'delete', 'daemonset', 'plimsoll-agent', '--wait=false');
   await waitFor('the agent to end', 150_000, async () => {
     return (await kubectl('-n', 'plimsoll-agents', 'get', 'pods', '-o', 'name')) === '' || undefined;
@@ -299,6 +300,8 @@ async function losesNothing(t: Test, plimsoll: Deployment): Promise<void> {
   await waitFor('the collector to end', 150_000, async () => {
     return (await kubectl('-n', 'plimsoll', 'get', 'pods', '-o', 'name')) === '' || undefined;
   });
+  const after = await processes();
+  judgeSurvivors(t, plimsoll, new Set([...before.keys()].filter((id) => after.has(id))));
   await judgeShipping(t, plimsoll);
 }
 
