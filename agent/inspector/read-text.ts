@@ -13,6 +13,13 @@ export function unseen(failure: ReadFailure, source: string): Observed<never> {
   return failure.code === 'absent' ? absent(source) : unreadable(source, failure.reason);
 }
 
+type Fault = ReadFailure & { readonly code: 'failed' | 'timeout' };
+
+/** Did a read fail for a reason that says nothing about what is there (EMFILE, EIO, a deadline)? */
+export function isFault(read: Read<unknown>): read is Fault {
+  return !read.ok && (read.code === 'failed' || read.code === 'timeout');
+}
+
 /** A file, interpreted by `parse`, which answers undefined for what it does not understand. */
 export async function observeText<T>(
   host: Host,

@@ -9,13 +9,39 @@ import { hostMounts } from './host-mount.ts';
  * idle: one process, no capability beyond the defaults, and nothing of the node mounted. Names and images do not count.
  */
 export function isIdleSandbox(container: ContainerFact): boolean {
-  const { kind, pid, processes, complete, capabilities, controlSockets } = container;
-  if (kind !== 'sandbox') return false;
-  if (pid === 0) return true;
-  if (!complete || processes.state !== 'seen' || processes.value !== 1) return false;
-  if (capabilities.state !== 'seen' || controlSockets.state !== 'seen' || controlSockets.value.length > 0) return false;
+  if (container.kind !== 'sandbox') return false;
+  return (
+    container.pid === 0 ||
+    (unreadOf(container) === undefined && !isBusy(container) && hostMounts(container, NO_DOCKER).length === 0)
+  );
+}
+
+/** Why it is not known whether a sandbox is idle; undefined: it is known, or it is no sandbox. */
+export function unclearSandbox(container: ContainerFact): string | undefined {
+  if (container.kind !== 'sandbox' || container.pid === 0 || isBusy(container)) return undefined;
+  return unreadOf(container);
+}
+
+/** Do its processes, sockets or capabilities show that it is not idle? The mounts of one that was read in part do not. */
+function isBusy(container: ContainerFact): boolean {
+  const { processes, capabilities, controlSockets } = container;
+  if (processes.state === 'seen' && processes.value !== 1) return true;
+  if (controlSockets.state === 'seen' && controlSockets.value.length > 0) return true;
   const isDefault = (word: string): boolean => beyondDefault(capabilityNames(word) ?? ['ALL']).length === 0;
-  return Object.values(capabilities.value).every(isDefault) && hostMounts(container, NO_DOCKER).length === 0;
+  return capabilities.state === 'seen' && !Object.values(capabilities.value).every(isDefault);
+}
+
+function unreadOf({
+  processes,
+  complete,
+  incompleteReason,
+  capabilities,
+  controlSockets,
+}: ContainerFact): string | undefined {
+  if (!complete) return incompleteReason;
+  for (const part of [processes, capabilities, controlSockets])
+    if (part.state !== 'seen') return `${part.source}: ${part.state === 'unreadable' ? part.reason : 'absent'}`;
+  return undefined;
 }
 
 /** The storage of Docker is not a place where a sandbox may have its files. */

@@ -57,7 +57,10 @@ async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Pr
   const read = async (): Promise<AccountsFact['users']> => {
     if (!passwd.ok) return unseen(passwd, PASSWD);
     if (isTooMany) return tooMany;
-    const files = await readHomes(access, entries, groups, keyFilesOf(sshd));
+    const files =
+      group.ok || group.code === 'absent'
+        ? await readHomes(access, entries, groups, keyFilesOf(sshd))
+        : entries.map((entry) => notRead(entry, `${GROUP}: ${group.reason}`));
     return seen(
       entries.map((entry, index): Account => {
         const { name, uid, gid, home, shell } = entry;

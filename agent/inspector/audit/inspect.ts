@@ -6,9 +6,9 @@ import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
 import { mapBounded } from '../map-bounded.ts';
-import { unseen } from '../read-text.ts';
+import { isFault, unseen } from '../read-text.ts';
 import { readTrusted } from '../trusted-path.ts';
-import { mergeRuleFiles, naturalOrder, parseRuleFile } from './rules.ts';
+import { MAX_NOT_UNDERSTOOD, mergeRuleFiles, naturalOrder, parseRuleFile } from './rules.ts';
 import type { RuleFile, WrittenRule, WrittenRules } from './rules.ts';
 import { readTargets } from './targets.ts';
 
@@ -65,24 +65,34 @@ async function readRulesFile(host: Host): Promise<Observed<AuditRuleSet>> {
 }
 
 async function resolveRules(host: Host, { enabled, rules, notUnderstood }: WrittenRules): Promise<AuditRuleSet> {
-  return { enabled, notUnderstood, rules: await mapBounded(rules, RESOLVED_AT_A_TIME, (rule) => resolve(host, rule)) };
+  const resolved = await mapBounded(rules, RESOLVED_AT_A_TIME, (rule) => resolve(host, rule));
+  // A rule that excludes something would exclude nothing without its path.
+  const lost = rules.filter((_, index) => resolved[index] === undefined).map(({ source }) => source);
+  return {
+    enabled,
+    notUnderstood: [...notUnderstood, ...lost].slice(0, MAX_NOT_UNDERSTOOD),
+    rules: resolved.filter((rule) => rule !== undefined),
+  };
 }
 
 /**
  * The path as the kernel takes it: for a directory all links are followed, for anything else those on the way but not
- * the last name, audit_watch.c. What lies in a directory that does not exist cannot be watched.
+ * the last name, audit_watch.c. What lies in a directory that does not exist cannot be watched. undefined: what is at the
+ * path cannot be read at the moment.
  */
-async function resolve(host: Host, { kind, path: written, ...rule }: WrittenRule): Promise<AuditRule> {
+async function resolve(host: Host, { kind, path: written, ...rule }: WrittenRule): Promise<AuditRule | undefined> {
   const namesPath = kind !== 'none';
   if (!namesPath) return { ...rule, path: '', namesPath, recursive: false };
   if (kind !== 'file') {
     const stat = await host.stat(written);
+    if (isFault(stat)) return undefined;
     if (stat.ok && stat.value.kind === 'directory')
       return { ...rule, path: clip(stat.value.realPath, 4096), namesPath, recursive: true };
     if (kind === 'tree') return { ...rule, path: '', namesPath, recursive: true };
   }
   const slash = written.lastIndexOf('/');
   const parent = await host.stat(written.slice(0, slash) || '/');
+  if (isFault(parent)) return undefined;
   const path = parent.ok ? `${parent.value.realPath === '/' ? '' : parent.value.realPath}${written.slice(slash)}` : '';
   return { ...rule, path: clip(path, 4096), namesPath, recursive: false };
 }

@@ -36,7 +36,7 @@ interface Line {
 
 /** A rule written by a person has few fields. */
 const MAX_FIELDS = 64;
-const MAX_NOT_UNDERSTOOD = 64;
+export const MAX_NOT_UNDERSTOOD = 64;
 /** Options with a value that do not change what is recorded: limits, failure mode, loading. auditctl(8). */
 const SETTINGS: ReadonlySet<string> = new Set(['b', 'f', 'r', 'm', 'q']);
 const SWITCHES: ReadonlySet<string> = new Set(['c', 'i', 't', 'l', 's', 'v', 'h']);

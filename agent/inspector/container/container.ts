@@ -21,7 +21,13 @@ export type Inspection =
   | { readonly outcome: 'found'; readonly container: ContainerFact; readonly firstProcess?: ConfirmedProcess }
   | { readonly outcome: 'gone' }
   /** `engineAbsent`: nobody listens at the endpoint of the runtime, so it starts no containers now. */
-  | { readonly outcome: 'failed'; readonly reason: string; readonly engineAbsent: boolean };
+  | {
+      readonly outcome: 'failed';
+      readonly reason: string;
+      readonly engineAbsent: boolean;
+      /** A sandbox of which it is not known whether it is idle. */
+      readonly isSandbox?: true;
+    };
 
 /** The first process of a container that runs: its cgroup names the container. */
 export interface ConfirmedProcess {

@@ -4,7 +4,7 @@ import type { Observed } from '../../../posture/observed.ts';
 import { userOfEngine } from '../../../posture/fact/docker.ts';
 import { isRunning } from '../../../posture/fact/container.ts';
 import type { ContainerFact, ContainersFact } from '../../../posture/fact/container.ts';
-import { isIdleSandbox } from '../../../posture/check/idle-sandbox.ts';
+import { isIdleSandbox, unclearSandbox } from '../../../posture/check/idle-sandbox.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
 import { isContainerEntry } from '../../../posture/fact/unobserved.ts';
 import type { Unobserved } from '../../../posture/fact/unobserved.ts';
@@ -118,7 +118,7 @@ async function inspectEngine(
   for (const [index, answered] of inspections.entries()) {
     const entry = entries[index] as ListedContainer;
     const container = { ...namesOf(before.get(entry.id) ?? entry), id: entry.id };
-    const inspection = await confirmEnd(access, container, answered);
+    const inspection = await confirm(access, container, answered);
     await noteOutcome(access, container, inspection);
     if (inspection.outcome !== 'found') continue;
     containers.push(inspection.container);
@@ -194,7 +194,7 @@ export async function inspectOneContainer(access: NodeAccess, known: Partial<Fac
     const answered = await inspectContainer(runtime, view, id, before);
     const inspection =
       answered.outcome === 'found'
-        ? await confirmEnd({ ...access, runtime }, { ...namesOf(before), id }, answered)
+        ? await confirm({ ...access, runtime }, { ...namesOf(before), id }, answered)
         : answered;
     if (inspection.outcome === 'found') {
       await noteOutcome({ ...access, runtime }, { ...namesOf(before), id }, inspection);
@@ -224,7 +224,7 @@ async function goneFrom(
 ): Promise<{ readonly runtime: ContainerRuntime; readonly inspection: Inspection }> {
   const engine = access.failedLooks.lastRunning.get(container.id)?.engine;
   const runtime = runtimes.find(({ endpoint }) => endpoint === engine) ?? access.runtime;
-  return { runtime, inspection: await confirmEnd({ ...access, runtime }, container, { outcome: 'gone' }) };
+  return { runtime, inspection: await confirm({ ...access, runtime }, container, { outcome: 'gone' }) };
 }
 
 /** The engines that may know a container; of one that was seen before only its own counts. */
@@ -248,19 +248,21 @@ function namesOf(container: ContainerFact | ListedContainer | undefined): Omit<K
 
 async function noteOutcome(access: NodeAccess, container: KnownContainer, inspection: Inspection): Promise<void> {
   const { failedLooks, host } = access;
-  if (inspection.outcome === 'failed') return noteFailure(access, container, inspection.reason);
+  if (inspection.outcome === 'failed') return noteFailure(access, container, inspection.reason, inspection.isSandbox);
   failedLooks.clear('container', container.id);
   if (inspection.outcome === 'found' && inspection.firstProcess !== undefined)
     await failedLooks.lastRunning.record(host, inspection.container);
   else failedLooks.lastRunning.delete(container.id);
 }
 
-function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: KnownContainer, reason: string): void {
+function noteFailure(access: NodeAccess, container: KnownContainer, reason: string, isSandbox = false): void {
+  const { failedLooks, runtime, now } = access;
   // Field by field: a container that was seen before has a `kind` of its own.
   const { id, name, imageId, pid } = container;
   const last = failedLooks.lastRunning.get(id);
   const engine = last?.engine ?? runtime.endpoint;
-  const kind = last !== undefined && isIdleSandbox(last) ? 'sandbox' : 'container';
+  const wasIdle = last === undefined ? failedLooks.get('container', id)?.kind === 'sandbox' : isIdleSandbox(last);
+  const kind = isSandbox || wasIdle ? 'sandbox' : 'container';
   failedLooks.record({ kind, id, name, imageId, pid, engine, reason }, now());
 }
 
@@ -270,9 +272,13 @@ function noteFailure({ failedLooks, runtime, now }: NodeAccess, container: Known
  */
 async function noteUnlisted(access: NodeAccess, known: Partial<Facts>, unlisted: Observed<never>): Promise<void> {
   if (unlisted.state !== 'unreadable') return keepRunning(access, known, new Set(), 'is gone');
+  const { failedLooks, runtime, host } = access;
   const reason = `${unlisted.source}: ${unlisted.reason}`;
   for (const container of seenBefore(known).values())
-    if (container.engine === access.runtime.endpoint) noteFailure(access, container, reason);
+    if (container.engine === runtime.endpoint) noteFailure(access, container, reason);
+  // Found by a look at it alone, while the list was not known.
+  for (const container of failedLooks.lastRunning.of(runtime.endpoint))
+    if (await failedLooks.lastRunning.runs(host, container)) noteFailure(access, container, reason);
 }
 
 /** What an engine says of a container that runs. */
@@ -309,12 +315,15 @@ async function keepRunning(
 }
 
 /**
- * An engine says that a container is gone or does not run: it runs all the same while its first process does. Of one that
- * stopped, only a process that was recorded counts: the engine says that it has none.
+ * What an inspection means. An engine says that a container is gone or does not run: it runs all the same while its first
+ * process does. A sandbox that could not be read in full is not judged by what is left.
  */
-async function confirmEnd(access: NodeAccess, container: KnownContainer, inspection: Inspection): Promise<Inspection> {
+async function confirm(access: NodeAccess, container: KnownContainer, inspection: Inspection): Promise<Inspection> {
   if (inspection.outcome === 'failed') return inspection;
-  if (inspection.outcome === 'found' && inspection.container.pid !== 0) return inspection;
+  if (inspection.outcome === 'found' && inspection.container.pid !== 0) {
+    const reason = unclearSandbox(inspection.container);
+    return reason === undefined ? inspection : { outcome: 'failed', reason, engineAbsent: false, isSandbox: true };
+  }
   const { lastRunning } = access.failedLooks;
   const recorded = lastRunning.get(container.id);
   if (recorded === undefined || !(await lastRunning.runs(access.host, recorded))) return inspection;

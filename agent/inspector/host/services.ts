@@ -5,7 +5,7 @@ import type { CachedHost } from '../parse-cache.ts';
 import { containerIds } from '../proc/cgroup.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { findNamedProcesses, withoutDeleted } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { isFault, readText } from '../read-text.ts';
 
 type Kind = 'logForwarders' | 'timeServices' | 'remoteServices' | 'automaticLogins';
 
@@ -88,10 +88,7 @@ export async function readServices(access: CachedHost): Promise<Pick<HostFact, K
     ? found.value.find(({ executable }) => !executable.ok && executable.code !== 'absent')
     : undefined;
   const refused = !found.ok ? found : hidden?.executable;
-  if (!found.ok || refused?.ok === false) {
-    const nothing = unreadable('/proc/*/exe', refused?.ok === false ? refused.reason : '');
-    return { logForwarders: nothing, timeServices: nothing, remoteServices: nothing, automaticLogins: nothing };
-  }
+  if (!found.ok || refused?.ok === false) return noServices(refused?.ok === false ? refused.reason : '');
   const own = await readText(host, '/proc/1/cgroup');
   const outer = new Set(own.ok ? containerIds(own.value) : []);
   for (const { pid, comm, program, executable } of found.value) {
@@ -100,9 +97,11 @@ export async function readServices(access: CachedHost): Promise<Pick<HostFact, K
     const kind = kinds.get(name);
     if (kind === undefined || (name === comm && name !== program && program !== 'busybox')) continue;
     const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+    if (isFault(cgroup)) return noServices(cgroup.reason);
     if (!cgroup.ok || containerIds(cgroup.value).some((id) => !outer.has(id))) continue;
     if (kind === 'automaticLogins') {
       const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
+      if (isFault(cmdline)) return noServices(cmdline.reason);
       if (
         !cmdline.ok ||
         !parseNullTerminated(cmdline.value)
@@ -121,4 +120,9 @@ export async function readServices(access: CachedHost): Promise<Pick<HostFact, K
     remoteServices: seen(all.remoteServices.slice(0, MAX_PROCESSES), source),
     automaticLogins: seen(all.automaticLogins.slice(0, MAX_PROCESSES), source),
   };
+}
+
+function noServices(reason: string): Pick<HostFact, Kind> {
+  const nothing = unreadable('/proc/*/exe', reason);
+  return { logForwarders: nothing, timeServices: nothing, remoteServices: nothing, automaticLogins: nothing };
 }

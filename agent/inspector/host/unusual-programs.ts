@@ -5,7 +5,7 @@ import { clip } from '../clip.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { containerIds } from '../proc/cgroup.ts';
 import { readProcessTable } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { isFault, readText } from '../read-text.ts';
 
 type Program = HostFact['unusualPrograms'] extends Observed<readonly (infer T)[]> ? T : never;
 
@@ -30,6 +30,7 @@ export async function readUnusualPrograms(access: CachedHost): Promise<HostFact[
     const kind = executable.ok ? kindOf(executable.value) : undefined;
     if (kind === undefined && (executable.ok || executable.code === 'absent')) continue;
     const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+    if (isFault(cgroup)) return unreadable(source, `/proc/${String(pid)}/cgroup: ${cgroup.reason}`);
     // It ended, or belongs to a container.
     if (!cgroup.ok || containerIds(cgroup.value).some((id) => !outer.has(id))) continue;
     // One that is hidden from us may run anything.

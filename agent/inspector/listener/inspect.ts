@@ -10,7 +10,7 @@ import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { heldSockets } from '../proc/process-table.ts';
 import { unseen } from '../read-text.ts';
-import { findUnit } from '../systemd/find-unit.ts';
+import { findUnit, unknownSettings } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { apiListeners, streamPorts } from './choose.ts';
 import { nodeServicePorts } from './node-services.ts';
@@ -66,6 +66,8 @@ async function findListeners(access: NodeAccess, known: Partial<Facts>): Promise
   const { docker, containers } = known;
   if (docker === undefined) return unreadable('/proc/net/tcp', 'dockerd is not known');
   const unit = await findUnit(host, 'docker.socket');
+  const unknown = unknownSettings(unit);
+  if (unknown !== undefined) return unreadable('docker.socket', unknown);
   const streams = unit !== undefined && 'settings' in unit ? unitValues(unit.settings, 'Socket', 'ListenStream') : [];
   const activatedPorts = streamPorts(streams);
   if (docker.process.state === 'unreadable') return unreadable(docker.process.source, docker.process.reason);

@@ -1,6 +1,6 @@
 import type { Observed } from '../../../posture/observed.ts';
-import type { Host, Read } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import type { Host, Read, ReadFailure } from '../../host/host.ts';
+import { isFault, readText } from '../read-text.ts';
 import { statTrusted } from '../trusted-path.ts';
 import { containerIds } from './cgroup.ts';
 import { readNamespace, readNodeNamespaces } from './node-namespaces.ts';
@@ -87,6 +87,8 @@ export async function findDaemons(access: CachedHost, name: DaemonName): Promise
   for (const candidate of found.value.toSorted((one, other) => one.pid - other.pid)) {
     const judged = await identify(host, candidate, name, view);
     if (judged === undefined) continue;
+    // It may be the daemon, which then has not ended.
+    if ('ok' in judged) return { ...judged, reason: `${name}, pid ${String(candidate.pid)}: ${judged.reason}` };
     if ('reason' in judged) refused.push(judged);
     else genuine.push(judged);
   }
@@ -110,18 +112,21 @@ export async function isStillRunning(host: Host, { pid, startTicks }: DaemonProc
   return (await readStartTicks(host, pid)) === startTicks;
 }
 
-/** undefined: the process has ended. */
+/** undefined: the process has ended. A failure: what it is cannot be read at the moment. */
 async function identify(
   host: Host,
   { pid, executable }: NamedProcess,
   name: DaemonName,
   view: NodeView,
-): Promise<DaemonProcess | RefusedProcess | undefined> {
-  const startTicks = await readStartTicks(host, pid);
+): Promise<DaemonProcess | RefusedProcess | ReadFailure | undefined> {
+  const stat = await readText(host, procPath(pid, 'stat'));
   const [status, cgroup] = [
     await readText(host, procPath(pid, 'status')),
     await readText(host, procPath(pid, 'cgroup')),
   ];
+  const fault = [stat, status, cgroup].find(isFault);
+  if (fault !== undefined) return fault;
+  const startTicks = stat.ok ? parseStartTicks(stat.value) : undefined;
   const parsed = status.ok ? parseProcStatus(status.value) : undefined;
   if (startTicks === undefined || parsed === undefined || parsed.isDead || !cgroup.ok) return undefined;
   const process = { pid, status: parsed };
@@ -140,8 +145,11 @@ async function identify(
   view.programs.set(executable.value, known);
   const problem = await known;
   if (problem !== undefined) return refuse('doubtful', problem);
-  const daemon = { ...process, executable: path, startTicks };
-  return (await isStillRunning(host, daemon)) ? daemon : undefined;
+  const again = await readText(host, procPath(pid, 'stat'));
+  if (isFault(again)) return again;
+  return again.ok && parseStartTicks(again.value) === startTicks
+    ? { ...process, executable: path, startTicks }
+    : undefined;
 }
 
 async function namespaceRefusal(

@@ -1,5 +1,5 @@
 import type { Host, Read, ReadRequest, ReadResult } from '../../host/host.ts';
-import { readText } from '../read-text.ts';
+import { isFault, readText } from '../read-text.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { CacheKey, CachedHost } from '../parse-cache.ts';
 import { parseStartTicks } from './proc-stat.ts';
@@ -27,7 +27,7 @@ export interface NamedProcess {
 
 /**
  * Every process of the machine that did not end while it was read, by pid. In a round the table is read once. Fails where
- * /proc hides the processes of others.
+ * /proc hides the processes of others, or where it cannot be read at the moment.
  */
 export function readProcessTable(access: CachedHost): Promise<Read<readonly NamedProcess[]>> {
   return access.cache.shared(access.host, 'processes', () => readProcesses(access));
@@ -88,6 +88,9 @@ async function readProcesses({ host, cache }: CachedHost): Promise<Read<readonly
   for (let index = 0; index < pids.length; index += 1) {
     const pid = pids[index] as string;
     const [comm, executable] = [results[2 * index] as ReadResult, results[2 * index + 1] as ReadResult];
+    // Any process may be the one that is looked for. Where that of pid 1 is denied, all of other users are (hidepid=1).
+    if (isFault(comm) || (!comm.ok && comm.code === 'denied' && pid === '1'))
+      return { ...comm, reason: `/proc/${pid}/comm: ${comm.reason}` };
     const known = before?.get(pid);
     const isSame = known !== undefined && known.results[0] === comm && known.results[1] === executable;
     const process = isSame ? known.process : toNamedProcess(Number(pid), comm, executable as Read<string>);

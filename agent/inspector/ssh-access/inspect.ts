@@ -13,7 +13,7 @@ import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { readTcpListeners } from '../proc/proc-net-tcp.ts';
 import { readText, unseen } from '../read-text.ts';
 import { findSshdListeners } from '../sshd/listeners.ts';
-import { findUnit } from '../systemd/find-unit.ts';
+import { findUnit, unknownSettings } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { readHostKeys } from './host-keys.ts';
 import { parseModuli } from './moduli.ts';
@@ -112,6 +112,8 @@ async function readActivated({ host }: NodeAccess): Promise<SshAccessFact['socke
   const ports = new Set<number>();
   for (const name of ['ssh.socket', 'sshd.socket']) {
     const unit = await findUnit(host, name);
+    const unknown = unknownSettings(unit);
+    if (unknown !== undefined) return unreadable(name, unknown);
     if (unit !== undefined && 'settings' in unit)
       for (const port of streamPorts(unitValues(unit.settings, 'Socket', 'ListenStream'))) ports.add(port);
   }

@@ -24,7 +24,9 @@ export interface Unit {
   readonly dropIns: readonly string[];
   /** Directories whose drop-ins are not all known, and why: something else may be in force. */
   readonly unread: readonly { readonly path: string; readonly reason: string }[];
-  /** What the files say together, in the order in which systemd reads them; empty where one cannot be read. */
+  /** Files whose settings are not known, and why. */
+  readonly refused: readonly { readonly path: string; readonly reason: string }[];
+  /** What the other files say together, in the order in which systemd reads them. */
   readonly settings: readonly UnitSetting[];
 }
 
@@ -36,15 +38,24 @@ export async function findUnit(host: Host, name: string): Promise<Unit | ReadFai
     const stat = await host.stat(path);
     const isMasked =
       (link.ok && link.value === '/dev/null') || (stat.ok && stat.value.kind === 'file' && stat.value.size === 0);
-    if (isMasked) return { path, isMasked, dropIns: [], unread: [], settings: [] };
+    if (isMasked) return { path, isMasked, dropIns: [], unread: [], refused: [], settings: [] };
     if (!stat.ok) {
       if (stat.code === 'absent') continue;
       return stat;
     }
     const { dropIns, unread } = await findDropIns(host, name);
-    return { path, isMasked, dropIns, unread, settings: await readSettings(host, [path, ...dropIns]) };
+    const { settings, refused } = await readSettings(host, [path, ...dropIns]);
+    return { path, isMasked, dropIns, unread, refused, settings };
   }
   return undefined;
+}
+
+/** Why the settings of a unit are not all known; undefined: they are, or there is no such unit. */
+export function unknownSettings(unit: Unit | ReadFailure | undefined): string | undefined {
+  if (unit === undefined) return undefined;
+  if (!('settings' in unit)) return unit.reason;
+  const [first] = [...unit.unread, ...unit.refused];
+  return first && `${first.path}: ${first.reason}`;
 }
 
 /** `NAME.d/*.conf` of all directories, sorted by file name; of the same name only the first counts. */
@@ -69,11 +80,14 @@ async function findDropIns(host: Host, name: string): Promise<Pick<Unit, 'dropIn
   return { dropIns, unread };
 }
 
-async function readSettings(host: Host, paths: readonly string[]): Promise<readonly UnitSetting[]> {
+async function readSettings(host: Host, paths: readonly string[]): Promise<Pick<Unit, 'settings' | 'refused'>> {
   const settings: UnitSetting[] = [];
+  const refused: { readonly path: string; readonly reason: string }[] = [];
   for (const path of paths) {
     const read = await readTrusted(host, path, 256 * 1024);
     if (read.ok) settings.push(...parseUnitFile(read.value.bytes.toString('utf8')));
+    // A drop-in that was removed meanwhile says nothing any more.
+    else if (read.code !== 'absent') refused.push({ path, reason: read.reason });
   }
-  return settings;
+  return { settings, refused };
 }

@@ -16,6 +16,7 @@ export interface FailedLooks {
   readonly clear: (kind: Kind, id: string) => void;
   /** All others of this kind and engine are gone. */
   readonly keepOnly: (kind: Kind, engine: string, ids: ReadonlySet<string>) => void;
+  readonly get: (kind: Kind, id: string) => Unobserved | undefined;
   /** In an order that does not depend on when they failed. */
   readonly list: () => readonly Unobserved[];
   /** Says whether a container that its engine does not know any more is gone. */
@@ -45,6 +46,7 @@ export function createFailedLooks(): FailedLooks {
       for (const [key, look] of failed)
         if (kindOf(look) === kind && look.engine === engine && !ids.has(look.id)) failed.delete(key);
     },
+    get: (kind, id) => failed.get(keyOf(kind, id)),
     list: () => [...failed].sort(compareKeys).map(([, look]) => look),
     lastRunning: createLastRunning(),
   };

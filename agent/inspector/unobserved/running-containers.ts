@@ -5,7 +5,7 @@ import { parseProcStatus } from '../proc/proc-status.ts';
 import { readProcessTable } from '../proc/process-table.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import type { FirstProcesses, NamedProcess } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { isFault, readText } from '../read-text.ts';
 import { belongsToUser } from '../../runtime/user-runtime.ts';
 
 /** A container that the kernel shows, whatever an engine says. */
@@ -72,6 +72,8 @@ export async function findRunningContainers(
   // Processes that were started together have the same cgroup, and most belong to no container.
   const seen = new Set<string>();
   for (const [index, cgroup] of cgroups.entries()) {
+    // It may be in the cgroup of a container that nobody lists.
+    if (isFault(cgroup)) return { ...cgroup, reason: `/proc/${String(pids[index])}/cgroup: ${cgroup.reason}` };
     if (!cgroup.ok || !Buffer.isBuffer(cgroup.value)) continue;
     const text = cgroup.value.toString('latin1');
     if (seen.has(text)) continue;

@@ -77,6 +77,16 @@ t.test('an engine that has just started lists a container late', async (t) => {
   t.strictSame(await look(), [[], []], 'its process has ended');
 });
 
+t.test('a container that is found by an event while its engine does not list any stays known', async (t) => {
+  const { answers, look, lookAtOne } = await nodeWith(t);
+  await look();
+  answers['/containers/json'] = 500;
+  const silent = [['unreadable'], [entry(/HTTP 500/), { kind: 'engine' }]];
+  t.match(await look(), silent);
+  t.equal(await lookAtOne(), 'seen');
+  t.match(await look(), silent);
+});
+
 t.test('an engine says that a container has stopped whose process runs', async (t) => {
   const { host, answers, look, lookAtOne } = await nodeWith(t);
   await look();

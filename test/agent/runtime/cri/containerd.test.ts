@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { Host } from '../../../../agent/host/host.ts';
 import { createLinuxHost } from '../../../../agent/host/linux.ts';
-import { observeAll } from '../../../../agent/inspector/observe.ts';
+import { observeAll, observeContainer } from '../../../../agent/inspector/observe.ts';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { createCriRuntime } from '../../../../agent/runtime/cri/cri-runtime.ts';
 import { refusesCri } from '../../../../agent/runtime/cri/refuses-cri.ts';
@@ -210,6 +211,37 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
         subject: { name: 'shop/shop-6f4d8b9c7d-x2x4p/(sandbox)' },
       },
     );
+  });
+
+  await t.test('a sandbox that cannot be read in full is not judged by what is left', async (t) => {
+    const { access } = withShortList(containerd);
+    const statuses = new RegExp(`^/proc/${String(containerOf(facts, shop).pid)}/(?:task/\\d+/)?status$`);
+    const fault = { ok: false, code: 'failed', reason: 'input/output error (EIO)' } as const;
+    const host: Host = {
+      ...access.host,
+      readFile: (path, limits) => (statuses.test(path) ? Promise.resolve(fault) : access.host.readFile(path, limits)),
+      readMany: async (requests, previous) => {
+        const results = await access.host.readMany(requests, previous);
+        return results.map((result, index) => (statuses.test(requests[index]?.path ?? '') ? fault : result));
+      },
+    };
+    const part = await observeAll({ ...access, host });
+    const entries = part.unobserved.state === 'seen' ? part.unobserved.value : [];
+    t.match(
+      entries.find(({ id }) => id === shop),
+      { kind: 'sandbox', reason: /EIO/ },
+    );
+    const judged = [...judgeAll(CHECKS, part).values()];
+    t.same(
+      judged.filter(({ subject }) => subject.id === shop),
+      [],
+    );
+    t.match(
+      judged.find(({ check }) => check === 'runtime.unobserved'),
+      { verdict: 'fail' },
+    );
+    t.match(await observeContainer({ ...access, host }, part, shop), { state: 'unreadable' });
+    t.ok(containerOf(await observeAll(access, part), shop), 'read in full again');
   });
 
   await t.test('a container that was started beside the CRI is reported', async (t) => {
