@@ -120,8 +120,11 @@ export function createSimulatedAgent(
   const connect = (): void => {
     if (isClosed) return;
     client = new Session(shared.address, tls, {
-      'grpc.use_local_subchannel_pool': 1,
       'grpc.ssl_target_name_override': 'localhost',
+      // As a real agent (agent/transport/dial.ts).
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_retries': 0,
+      'grpc.service_config_disable_resolution': 1,
     });
     const open = client['Session' as keyof Client] as unknown as () => Call;
     const own = open.call(client);

@@ -36,45 +36,62 @@ export interface PendingLimits {
   readonly maxTotalBytes: number;
 }
 
-/** A query to `nodes`, none of which has answered. Answers come in the order of `nodes`. */
+interface Slot {
+  readonly node: NodeRow;
+  /** What has come of the answer; undefined: the query was not sent to this node yet. */
+  reassembly: Reassembly | undefined;
+  answer: QueryAnswer | undefined;
+}
+
+/** A query to `nodes`, none of which has answered. Answers come in the order of `nodes`, each of which is there once. */
 export function createPendingQuery(nodes: readonly NodeRow[], limits: PendingLimits): PendingQuery {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  /** Of each node whose answer is still to come what has come of it; undefined: the query was not sent to it yet. */
-  const parts = new Map<string, Reassembly | undefined>(nodes.map((node) => [node.id, undefined]));
-  const settled = new Map<string, QueryAnswer>();
+  const slots = new Map<string, Slot>(
+    nodes.map((node) => [node.id, { node, reassembly: undefined, answer: undefined }]),
+  );
   const { promise, resolve } = Promise.withResolvers<readonly QueryAnswer[]>();
+  let missing = slots.size;
   let totalBytes = 0;
   const claim = (bytes: number): boolean => {
     totalBytes += bytes;
     return totalBytes <= limits.maxTotalBytes;
   };
   const finishIfWhole = (): void => {
-    if (parts.size > 0) return;
-    resolve(nodes.flatMap((node) => settled.get(node.id) ?? []));
+    if (missing === 0) resolve([...slots.values()].flatMap(({ answer }) => answer ?? []));
   };
-  const settle = (nodeId: string, outcome: Unanswered | AnsweredOk): void => {
-    const node = byId.get(nodeId);
-    if (node === undefined || !parts.delete(nodeId)) return;
-    settled.set(nodeId, { ...outcome, nodeId, nodeName: node.name });
+  const settle = (slot: Slot, outcome: Unanswered | AnsweredOk): void => {
+    slot.reassembly = undefined;
+    slot.answer = { ...outcome, nodeId: slot.node.id, nodeName: slot.node.name };
+    missing -= 1;
     finishIfWhole();
+  };
+  const slotInWait = (nodeId: string): Slot | undefined => {
+    const slot = slots.get(nodeId);
+    return slot?.answer === undefined ? slot : undefined;
   };
   finishIfWhole();
   return {
     answers: promise,
-    waiting: () => [...parts].map(([nodeId, reassembly]) => ({ nodeId, isSent: reassembly !== undefined })),
-    isWaiting: (nodeId) => parts.has(nodeId),
+    waiting: () =>
+      [...slots.values()]
+        .filter(({ answer }) => answer === undefined)
+        .map(({ node, reassembly }) => ({ nodeId: node.id, isSent: reassembly !== undefined })),
+    isWaiting: (nodeId) => slotInWait(nodeId) !== undefined,
     setSent: (nodeId) => {
-      if (parts.has(nodeId)) parts.set(nodeId, createReassembly(limits.maxBytes, claim));
+      const slot = slotInWait(nodeId);
+      if (slot !== undefined) slot.reassembly = createReassembly(limits.maxBytes, claim);
     },
     take: (nodeId, result) => {
-      const reassembly = parts.get(nodeId);
-      if (reassembly === undefined) return 'ignored';
-      const reply = reassembly.take(result);
+      const slot = slots.get(nodeId);
+      if (slot?.reassembly === undefined) return 'ignored';
+      const reply = slot.reassembly.take(result);
       if (reply === undefined) return 'taken';
-      settle(nodeId, answered(reply));
+      settle(slot, answered(reply));
       return result.last === true ? 'taken' : 'refused';
     },
-    settle,
+    settle: (nodeId, outcome) => {
+      const slot = slotInWait(nodeId);
+      if (slot !== undefined) settle(slot, outcome);
+    },
   };
 }
 

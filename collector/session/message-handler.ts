@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { AgentMessage, FindingDelta, Heartbeat } from '../../proto/fleet.ts';
+import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import type { ReplicationState, Store } from '../store/store.ts';
@@ -114,6 +115,13 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
     return undefined;
   };
 
+  const onUnasked = async (message: AgentMessage, bytes: number): Promise<Ending | undefined> => {
+    const waitMs = context.quota.countMessage(bytes);
+    const ending = await onReport(message);
+    if (waitMs > 0 && ending === undefined) await sleep(clock, waitMs, outbound.over);
+    return ending;
+  };
+
   return {
     receive: (message, bytes) => {
       const { hello, delta, queryResult } = message;
@@ -123,8 +131,7 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
         return receiveDelta.take(delta, bytes);
       }
       if (queryResult && context.replies.onResult(nodeId, queryResult)) return undefined;
-      context.quota.countMessage(bytes);
-      return queryResult ? undefined : onReport(message);
+      return onUnasked(message, bytes);
     },
     settled: commits.settled,
     resync: resync.request,

@@ -9,14 +9,17 @@ export interface LimitedNode {
   readonly reason: string;
 }
 
-/** The quota of one node. A node over its quota is slowed down or refused for a while; nothing is lost. */
+/**
+ * The quota of one node. A node over its quota is slowed down or refused for a while; nothing is lost. Times are in
+ * milliseconds, at most MAX_WAIT_MS.
+ */
 export interface NodeQuota {
   /** Counts a session. Why it must not begin now; undefined: it may. */
   readonly openSession: () => string | undefined;
-  /** How long to wait before the next message is read, or why its session must end; `isDelta`: it brings findings. */
-  readonly next: (isDelta: boolean) => { readonly waitMs: number } | { readonly excess: string };
-  /** Counts a message of this size in bytes that brings no findings and that nobody asked for. */
-  readonly countMessage: (bytes: number) => void;
+  /** How long to wait before the next delta is read, or why its session must end. */
+  readonly nextDelta: () => { readonly waitMs: number } | { readonly excess: string };
+  /** Counts a message of this size in bytes that brings no findings and that nobody asked for; returns the wait after it. */
+  readonly countMessage: (bytes: number) => number;
   /** Counts a part of a delta, of this size in bytes. */
   readonly countPart: (bytes: number) => void;
   /** True once: nobody has asked before. */
@@ -111,15 +114,19 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
       sessions.take(1);
       return excessOfChanges();
     },
-    next: (isDelta) => {
-      const excess = isDelta ? excessOfChanges() : undefined;
+    nextDelta: () => {
+      const excess = excessOfChanges();
       if (excess !== undefined) return { excess };
-      const [changesMs, messagesMs] = [isDelta ? changes.waitMs() : 0, messages.waitMs()];
-      if (changesMs > 0) note('this node exceeds its quota of changes');
-      if (messagesMs > 0) note('this node sends too many messages');
-      return { waitMs: Math.min(Math.max(changesMs, messagesMs), MAX_WAIT_MS) };
+      const waitMs = changes.waitMs();
+      if (waitMs > 0) note('this node exceeds its quota of changes');
+      return { waitMs: Math.min(waitMs, MAX_WAIT_MS) };
     },
-    countMessage: (bytes) => messages.take(1 + bytes / UNIT_BYTES),
+    countMessage: (bytes) => {
+      messages.take(1 + bytes / UNIT_BYTES);
+      const waitMs = messages.waitMs();
+      if (waitMs > 0) note('this node sends too many messages');
+      return Math.min(waitMs, MAX_WAIT_MS);
+    },
     countPart: (bytes) => changes.take(1 + bytes / UNIT_BYTES),
     isNew: () => {
       const was = isNew;

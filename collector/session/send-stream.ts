@@ -30,10 +30,12 @@ const CLOSE_GRACE_MS = 5000;
 /** The outbound side of a call. */
 export function openSendStream({ call, maxUnsentMessages, clock, disconnect, onEnd }: SendStreamOptions): SendStream {
   const over = new AbortController();
+  let isOver = false;
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   call.once('close', close);
   const end = (ending: Ending): void => {
-    if (over.signal.aborted) return;
+    if (isOver) return;
+    isOver = true;
     // With a reason: without one, an error with its stack is made, which takes longer than the rest of the end.
     over.abort(ending);
     onEnd(ending);
@@ -46,7 +48,7 @@ export function openSendStream({ call, maxUnsentMessages, clock, disconnect, onE
   call.once('cancelled', () => end({ code: status.CANCELLED, details: 'the node is gone' }));
   return {
     send: (message) => {
-      if (over.signal.aborted) return false;
+      if (isOver) return false;
       if (call.writableLength >= maxUnsentMessages) {
         end({ code: status.RESOURCE_EXHAUSTED, details: 'this node does not read what it is sent' });
         return false;

@@ -101,24 +101,23 @@ export async function holdSession(call: SessionCall, nodeId: string, context: Se
   const take = (bytes: Buffer): Handled => {
     const message = readMessage(bytes);
     if (typeof message === 'string') return invalid(message);
+    // It would pass the quota of changes.
+    if (message.delta && !isDelta(bytes)) return invalid('a delta comes after something else in its message');
     return held.handler === undefined ? begin(message) : held.handler.receive(message, bytes.length);
   };
-  const takeInTurn = async (bytes: Buffer, waitMs: number): Promise<Ending | undefined> => {
-    if (waitMs > 0) await sleep(clock, waitMs, over);
+  const takeDelta = async (bytes: Buffer): Promise<Ending | undefined> => {
+    const next = context.quota.nextDelta();
+    if ('excess' in next) return { code: status.RESOURCE_EXHAUSTED, details: next.excess };
+    if (next.waitMs > 0) await sleep(clock, next.waitMs, over);
     // Only one session at a time has findings in memory that are not in the writer's queue.
-    const leave = isDelta(bytes) ? await context.intake.acquire() : undefined;
+    const leave = await context.intake.acquire();
     try {
       return over.aborted ? undefined : await take(bytes);
     } finally {
-      leave?.();
+      leave();
     }
   };
-  const receive = (bytes: Buffer): Handled => {
-    if (over.aborted) return undefined;
-    const next = context.quota.next(isDelta(bytes));
-    if ('excess' in next) return { code: status.RESOURCE_EXHAUSTED, details: next.excess };
-    return next.waitMs > 0 || isDelta(bytes) ? takeInTurn(bytes, next.waitMs) : take(bytes);
-  };
+  const receive = (bytes: Buffer): Handled => (isDelta(bytes) ? takeDelta(bytes) : take(bytes));
   limitMessages(call, MAX_HELLO_BYTES);
   context.onStart(end);
   try {

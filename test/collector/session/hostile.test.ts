@@ -87,6 +87,13 @@ await t.test('bytes that are no message', async (t) => {
     node.call.write(bytes as never);
     t.match(await node.ended, { name: 'INVALID_ARGUMENT', details: /not a message/ }, name);
   }
+  // Decoders keep both: its first byte would not say that it brings findings.
+  const hidden = Buffer.concat([encodeAgentMessage({ heartbeat: {} }), encodeAgentMessage(delta(1, [on('a')]))]);
+  const node = await collector.connect('n1', { raw: true });
+  node.call.write(welcomed as never);
+  node.call.write(hidden as never);
+  t.match(await node.ended, { name: 'INVALID_ARGUMENT', details: /after something else/ });
+  t.same(await all(collector.store), []);
 });
 
 await t.test('bounds: a message, a delta, all deltas, a node', async (t) => {
