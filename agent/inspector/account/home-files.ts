@@ -5,7 +5,7 @@ import { failure } from '../../host/failure.ts';
 import { clip } from '../clip.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { ParseCache } from '../parse-cache.ts';
-import { unseen } from '../read-text.ts';
+import { isFault, unseen } from '../read-text.ts';
 import { statTrusted } from '../trusted-path.ts';
 import { findHome, readOwned, statOwned } from './local-path.ts';
 import type { LocalPaths, OwnedDirectory } from './local-path.ts';
@@ -103,8 +103,12 @@ async function readKeyFile(
     const real = `${home.value.path}/${path.slice(prefix.length)}`;
     const wanted = { path: real, uid, maxBytes: MAX_KEY_FILE_BYTES };
     const read = await readOwned(host, local, home.value, wanted);
-    const openPaths = read.ok ? await openPathsTo(host, home.value, wanted, (gid) => isPrivateGroup(gid, account)) : [];
-    return { path: real, read, openPaths };
+    if (!read.ok) return { path: real, read, openPaths: [] };
+    const openPaths = await openPathsTo(host, home.value, wanted, (gid) => isPrivateGroup(gid, account));
+    // Who can change the keys is not known then.
+    return openPaths.ok
+      ? { path: real, read, openPaths: openPaths.value }
+      : { path: real, read: openPaths, openPaths: [] };
   }
   const parent = path.slice(0, path.lastIndexOf('/')) || '/';
   const refused = local.refusal(parent);
@@ -126,12 +130,13 @@ async function openPathsTo(
   home: OwnedDirectory,
   { path, uid }: { readonly path: string; readonly uid: number },
   isOwnGroup: (gid: number) => boolean,
-): Promise<Account['openPaths']> {
+): Promise<Read<Account['openPaths']>> {
   const found: { path: string; reason: string }[] = [];
   const names = path.slice(home.path.length + 1).split('/');
   for (let depth = 0; depth <= names.length; depth += 1) {
     const at = [home.path, ...names.slice(0, depth)].join('/') || '/';
     const stat = await host.stat(at);
+    if (isFault(stat)) return { ...stat, reason: `${clip(at, 1024)}: ${stat.reason}` };
     if (!stat.ok) continue;
     const { uid: owner, gid, mode } = stat.value;
     const reason =
@@ -144,7 +149,7 @@ async function openPathsTo(
             : undefined;
     if (reason !== undefined) found.push({ path: clip(at, 4096), reason });
   }
-  return found;
+  return { ok: true, value: found };
 }
 
 async function readPrivateKeys(

@@ -10,7 +10,7 @@ import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { findNamedProcesses } from '../proc/process-table.ts';
-import { readText } from '../read-text.ts';
+import { isFault, readText } from '../read-text.ts';
 import { parseDaemonFlags } from './daemon-flags.ts';
 import { findEngineProcess } from './engine-process.ts';
 import type { CachedHost } from '../parse-cache.ts';
@@ -51,6 +51,7 @@ async function countChildren(access: CachedHost, name: string, parent: number): 
   let count = 0;
   for (const { pid } of found.value) {
     const read = await readText(access.host, `/proc/${String(pid)}/status`);
+    if (isFault(read)) return unreadable(`/proc/${String(pid)}/status`, read.reason);
     const status = read.ok ? parseProcStatus(read.value) : undefined;
     if (status !== undefined && !status.isDead && status.parent === parent) count += 1;
   }

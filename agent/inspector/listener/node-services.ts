@@ -100,6 +100,9 @@ async function portsOfContainerds(
   access: CachedHost,
   daemons: ContainerdsFact['daemons'] | undefined,
 ): Promise<Read<readonly ServicePort[]>> {
+  // Their ports would be closed otherwise.
+  if (daemons?.state === 'unreadable')
+    return { ok: false, code: 'failed', reason: `${daemons.source}: ${daemons.reason}` };
   const ports: ServicePort[] = [];
   for (const { pid, hasCri, settings } of daemons?.state === 'seen' ? daemons.value : []) {
     const held = await heldTcpListeners(access, 'containerd', pid);
@@ -115,6 +118,7 @@ async function portsOfContainerds(
 }
 
 async function portsOfCrio(access: CachedHost, crio: CrioFact | undefined): Promise<Read<readonly ServicePort[]>> {
+  if (crio?.state === 'unreadable') return { ok: false, code: 'failed', reason: `${crio.source}: ${crio.reason}` };
   if (crio?.state !== 'seen') return { ok: true, value: [] };
   const { pid, settings } = crio.value;
   const held = await heldTcpListeners(access, 'crio', pid);

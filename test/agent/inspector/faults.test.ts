@@ -10,6 +10,7 @@ import { findDaemons } from '../../../agent/inspector/proc/daemon-identity.ts';
 import { findRunningContainers } from '../../../agent/inspector/unobserved/running-containers.ts';
 import type { NodeAccess } from '../../../agent/node-access.ts';
 import type { Facts } from '../../../posture/fact/facts.ts';
+import { unreadable } from '../../../posture/observed.ts';
 import { factsOf } from '../../fixture/facts.ts';
 import { accessTo } from '../../fixture/inspector/access.ts';
 import { NODE_TREE, processTree } from '../../fixture/inspector/daemon.ts';
@@ -90,6 +91,13 @@ t.test('a port that systemd opens for Docker', async (t) => {
     const access = await nodeWith(t, tree, new RegExp(`^${failing}$`));
     t.match(await listenerInspector.inspect(access, facts), { state: 'unreadable', reason: /EMFILE/ }, failing);
   }
+});
+
+t.test('ports of runtimes whose configuration cannot be read', async (t) => {
+  const hidden = unreadable('/proc', 'too many open files (EMFILE)');
+  const { containerds } = factsOf();
+  for (const facts of [factsOf({ crio: hidden }), factsOf({ containerds: { ...containerds, daemons: hidden } })])
+    t.match(await listenerInspector.inspect(await nodeWith(t, {}, /^$/), facts), { state: 'unreadable' });
 });
 
 t.test('whose groups are private is not known without /etc/group', async (t) => {
