@@ -13,6 +13,7 @@ export type LockFile =
 /** Nested `dependencies` of lock file version 1 beyond this are hostile: npm nests a dozen levels at most. */
 const MAX_DEPTH = 100;
 const MAX_LINE_LENGTH = 64 * 1024;
+const LONG_LINE: LockFile = { ok: false, reason: `has a line longer than ${String(MAX_LINE_LENGTH)} characters` };
 
 /**
  * `package-lock.json` and `npm-shrinkwrap.json` of versions 1, 2 and 3: what is installed in production, without the
@@ -85,7 +86,9 @@ export function yarnLockEntries(text: string): LockFile {
     found.push({ name: descriptorName(resolution ?? block.descriptor), version });
   };
   for (const line of text.split('\n')) {
-    if (line === '' || line.startsWith('#') || line.length > MAX_LINE_LENGTH) continue;
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    // What is on it is not known: it may be the name of a package.
+    if (line.length > MAX_LINE_LENGTH) return LONG_LINE;
     if (!line.startsWith(' ')) {
       finish();
       block = { descriptor: line.trimEnd().replace(/:$/, '').replaceAll('"', '').split(', ')[0] ?? '' };
@@ -122,7 +125,7 @@ export function pnpmLockEntries(text: string): LockFile {
   let inPackages = false;
   let key: string | undefined;
   for (const line of text.split('\n')) {
-    if (line.length > MAX_LINE_LENGTH) continue;
+    if (line.length > MAX_LINE_LENGTH) return LONG_LINE;
     if (/^\S/.test(line)) inPackages = line.trimEnd() === 'packages:';
     if (!inPackages) continue;
     const start = pnpmKey(line);
