@@ -34,12 +34,13 @@ const share = s.nullable(s.union([s.integer(), s.string('', 16)]));
 const strategy = s.withDefault(
   s.object({
     type: s.withDefault(s.string('', 64), ''),
-    rollingUpdate: s.withDefault(s.object({ maxUnavailable: share, partition: count }), {
+    rollingUpdate: s.withDefault(s.object({ maxUnavailable: share, maxSurge: share, partition: count }), {
       maxUnavailable: null,
+      maxSurge: null,
       partition: 0,
     }),
   }),
-  { type: '', rollingUpdate: { maxUnavailable: null, partition: 0 } },
+  { type: '', rollingUpdate: { maxUnavailable: null, maxSurge: null, partition: 0 } },
 );
 
 /** The fields of the four kinds; each has some of them. */
@@ -60,6 +61,7 @@ const workloadSchema = s.object({
   spec: s.object({
     replicas: s.nullable(s.integer('', 0)),
     selector: s.unknown(),
+    paused: s.withDefault(s.boolean(), false),
     strategy,
     updateStrategy: strategy,
     template: s.nullable(templateSchema),
@@ -136,6 +138,7 @@ function toWorkload(kind: WorkloadKind, { metadata, spec, status }: WorkloadObje
     containers: [...all('containers'), ...all('initContainers')],
     maxUnavailable: unavailableOf(kind, spec, replicas),
     isUpdatedByController: spec.updateStrategy.type !== 'OnDelete' && spec.updateStrategy.rollingUpdate.partition === 0,
+    isPaused: kind === 'Deployment' && spec.paused,
     isReady: isReady(kind, { metadata, spec, status }, replicas),
     record: recordOf(annotations),
     template: template?.metadata.labels ?? {},
@@ -151,7 +154,7 @@ function unavailableOf(
   switch (kind) {
     case 'Deployment':
       if (own.type === 'Recreate') return Infinity;
-      return shareOf(own.rollingUpdate.maxUnavailable ?? '25%', replicas, Math.floor);
+      return deploymentUnavailable(own.rollingUpdate, replicas);
     case 'StatefulSet':
       return Math.max(1, shareOf(updateStrategy.rollingUpdate.maxUnavailable ?? 1, replicas, Math.ceil));
     case 'DaemonSet':
@@ -159,6 +162,15 @@ function unavailableOf(
     case 'CronJob':
       return 0;
   }
+}
+
+/** Where neither field leaves room for a pod, the controller takes one down (`ResolveFenceposts` of Kubernetes). */
+function deploymentUnavailable(
+  { maxUnavailable, maxSurge }: WorkloadObject['spec']['strategy']['rollingUpdate'],
+  replicas: number,
+): number {
+  const unavailable = shareOf(maxUnavailable ?? '25%', replicas, Math.floor);
+  return unavailable === 0 && shareOf(maxSurge ?? '25%', replicas, Math.ceil) === 0 ? 1 : unavailable;
 }
 
 function shareOf(value: number | string, of: number, round: (value: number) => number): number {

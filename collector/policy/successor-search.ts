@@ -6,7 +6,7 @@ import type { RegistryResult } from '../../image/registry/registry-result.ts';
 import { decideFromSnapshot } from '../../policy/decide-from-snapshot.ts';
 import { matchesGlob } from '../../policy/glob.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
-import { canonicalRegistry, formatReference } from '../../policy/reference.ts';
+import { canonicalRegistry, formatReference, isDigest } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { ExposedVulnerability } from '../../policy/rollout/exposure.ts';
 import { newerTags } from '../../policy/rollout/successor.ts';
@@ -17,6 +17,7 @@ import type { Clock } from '../../service/clock.ts';
 import type { VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import type { FleetAnnotations } from '../image/suppression-review.ts';
 import type { Announcements } from './announcements.ts';
+import { readBuildTime } from './build-time.ts';
 import type { ImageJudge, JudgedScan } from './image-judge.ts';
 import type { ImageScans } from './image-scans.ts';
 
@@ -49,6 +50,8 @@ export interface SuccessorSearchOptions {
 export type FindSuccessors = (request: SuccessorRequest) => Promise<SuccessorSearch>;
 
 const MAX_CANDIDATES = 5;
+/** Digests of the image that runs whose build time is read. */
+const MAX_DIGESTS = 4;
 const MAX_VULNERABILITIES = 5000;
 const MAX_REASONS = 5;
 const MAX_TEXT = 500;
@@ -85,6 +88,23 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
   const resolve = async ({ registry, path }: ImageReference, tag: string) => {
     const found = await cached(`${registry}/${path}:${tag}`, () => clientOf(registry).resolve(path, tag));
     return found.ok ? { ok: true as const, value: { registry, path, tag, digest: found.value.digest } } : found;
+  };
+  const buildTime = ({ registry, path }: ImageReference, digest: string) =>
+    cached(`${registry}/${path}@${digest}`, () => readBuildTime(clientOf(registry), path, digest));
+  /**
+   * Whether an image was built before the one that runs: a tag that was moved back is no rebuild. False where the registry
+   * does not have the image that runs any more, or where a time is not known.
+   */
+  const isOlder = async (candidate: ImageReference & { readonly digest: string }, running: readonly string[]) => {
+    const own = await buildTime(candidate, candidate.digest);
+    if (!own.ok) return own;
+    for (const digest of running.filter(isDigest).slice(0, MAX_DIGESTS)) {
+      const before = await buildTime(candidate, digest);
+      if (!before.ok) return before;
+      if (own.value !== undefined && before.value !== undefined && own.value < before.value)
+        return { ok: true as const, value: true };
+    }
+    return { ok: true as const, value: false };
   };
   /** References of one rule, and why they are not all of them. */
   const byRule = async ({ reference, digests }: SuccessorRequest, rule: SuccessorRule) => {
@@ -139,18 +159,33 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
       return { candidates: [], problem: `the collector may not ask ${reference.registry}: see the setting registries` };
     const found = new Map<string, ImageReference & { readonly digest: string }>();
     const problems: string[] = [];
+    const older: Candidate[] = [];
     for (const rule of request.rules) {
       const { found: own, problem } = await byRule({ ...request, reference }, rule);
       if (problem !== '') problems.push(problem);
-      for (const { registry, path, tag, digest } of own)
-        if (digest !== undefined && !request.digests.includes(digest) && !found.has(digest))
-          found.set(digest, { registry, path, ...(tag === undefined ? {} : { tag }), digest, mayBeId: false });
+      for (const { registry, path, tag, digest } of own) {
+        if (digest === undefined || request.digests.includes(digest) || found.has(digest)) continue;
+        const one = { registry, path, ...(tag === undefined ? {} : { tag }), digest, mayBeId: false };
+        const compared = rule.type === 'sameTag' ? await isOlder(one, request.digests) : NOT_OLDER;
+        if (!compared.ok) problems.push(`when ${formatReference(one)} was built is not known: ${compared.reason}`);
+        else if (compared.value) older.push({ reference: formatReference(one), digest, ...OLDER });
+        else found.set(digest, one);
+      }
     }
-    const candidates = [...found.values()].slice(0, MAX_CANDIDATES).map((one) => judge(one, request.namespace));
+    const judged = [...found.values()].slice(0, MAX_CANDIDATES).map((one) => judge(one, request.namespace));
+    const candidates = [...judged, ...older].slice(0, MAX_CANDIDATES);
     return { candidates, problem: problems.join('; ').slice(0, MAX_TEXT) };
   };
 }
 
+const NOT_OLDER = { ok: true, value: false } as const;
+const OLDER = {
+  state: 'judged',
+  outcome: 'deny',
+  reasons: ['it was built before the image that runs: the tag was moved back'],
+  vulnerabilities: [],
+  endOfLifeMs: undefined,
+} as const;
 const NOTHING_KNOWN = { outcome: 'couldNotTell', vulnerabilities: [], endOfLifeMs: undefined } as const;
 
 interface Judging {

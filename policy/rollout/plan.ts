@@ -323,10 +323,13 @@ function proposeOffline(
   return { action: how, changes, reasons, note: why };
 }
 
+const PAUSED = 'it is paused, so its controller would not replace its pods: kubectl rollout resume';
+
 function proposeRoll(workload: Workload, changes: readonly ImageChange[], reasons: readonly string[]): Proposal {
   const roll: Proposal = { action: 'roll', changes, reasons, note: '' };
   if (!workload.isUpdatedByController)
     return nothing('its update strategy is OnDelete: the controller would not replace its pods', reasons);
+  if (workload.isPaused) return { ...roll, isBlocked: true, note: PAUSED };
   if (workload.kind === 'CronJob' || workload.replicas === 0) return roll;
   if (!workload.isReady)
     return { ...roll, isBlocked: true, note: 'it is not ready: not all of its pods are up to date and available' };
@@ -363,7 +366,13 @@ function proposeRestore(workload: Workload, record: RolloutRecord, proposing: Pr
     isWaiting ||= choice.outcome === 'wait';
   }
   const reasons = [record.reason];
-  if (notes.length === 0) return { action: 'restore', changes, reasons, note: '' };
+  if (notes.length === 0)
+    return {
+      action: 'restore',
+      changes,
+      reasons,
+      ...(workload.isPaused ? { isBlocked: true, note: PAUSED } : { note: '' }),
+    };
   const { onNoSuccessor } = proposing.policy;
   const note = `it stays offline: ${notes.join('; ')}`;
   if (isWaiting || onNoSuccessor === null) return { ...nothing(note, reasons), isBlocked: isWaiting };

@@ -28,6 +28,8 @@ export interface Workload {
   readonly maxUnavailable: number;
   /** Whether the controller replaces pods when the template changes. */
   readonly isUpdatedByController: boolean;
+  /** Somebody has paused the Deployment: its controller starts no pods from a new template. */
+  readonly isPaused: boolean;
   /** All wanted pods run the current template and are available. */
   readonly isReady: boolean;
   readonly pods: readonly WorkloadPod[];

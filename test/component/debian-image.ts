@@ -21,13 +21,15 @@ export interface DebianImage {
   readonly layers?: readonly Buffer[];
   /** Command of its containers. */
   readonly command?: readonly string[];
+  /** When it was built. */
+  readonly created?: string;
 }
 
 /** Pushes an image with the package database of dpkg under a tag. */
 export async function pushDebianImage(
   registry: TestRegistry,
   name: { readonly repository: string; readonly tag: string },
-  { packages, layers = [], command = ['/bin/sleep', '3600'] }: DebianImage,
+  { packages, layers = [], command = ['/bin/sleep', '3600'], created = '2026-11-01T00:00:00Z' }: DebianImage,
 ): Promise<PushedImage> {
   const status = Object.entries(packages).map(
     ([one, version]) =>
@@ -43,7 +45,7 @@ export async function pushDebianImage(
     JSON.stringify({
       architecture: 'amd64',
       os: 'linux',
-      created: '2026-11-01T00:00:00Z',
+      created,
       config: { Cmd: command },
       rootfs: { type: 'layers', diff_ids: [...layers, layer].map(digestOf) },
     }),

@@ -56,6 +56,28 @@ void t.test('a workload that was changed since it was planned is not touched', a
   t.equal(patches().length, 6, 'tried five times, not without end');
 });
 
+void t.test('what the update strategy takes down, as the controller computes it', async (t) => {
+  const server = await startApiServer(t);
+  const api = createKubernetesApi(server.access);
+  t.teardown(api.close);
+  // ResolveFenceposts of Kubernetes, pkg/controller/deployment/util: surge is rounded up, unavailability down.
+  for (const [rollingUpdate, expected] of [
+    [{}, 0],
+    [{ maxUnavailable: 0, maxSurge: 1 }, 0],
+    [{ maxUnavailable: '34%', maxSurge: 0 }, 1],
+    [{ maxUnavailable: '25%', maxSurge: 0 }, 1],
+    [{ maxUnavailable: '10%', maxSurge: '0%' }, 1],
+    [{ maxUnavailable: 2 }, 2],
+    [{ maxUnavailable: 'x' }, Infinity],
+  ] as const) {
+    const body = deployment();
+    const spec = { ...body.spec, paused: true, strategy: { type: 'RollingUpdate', rollingUpdate } };
+    server.responses.set(`GET ${PATH}`, { body: { ...body, spec } });
+    const read = await readWorkload(api, { kind: 'Deployment', namespace: 'shop', name: 'db' });
+    t.match(read, { value: { workload: { maxUnavailable: expected, isPaused: true } } }, JSON.stringify(rollingUpdate));
+  }
+});
+
 void t.test('a response is for the object that was planned for', async (t) => {
   const server = await startApiServer(t);
   const api = createKubernetesApi(server.access);

@@ -25,8 +25,8 @@ type Search = Infer<typeof successorSearch>;
 
 await t.test('what runs, what is wrong with it, and what could replace it', { skip: noRegistry }, async (t) => {
   const registry = await startRegistry(t, { tls: true, password: true });
-  const push = (repository: string, tag: string, packages: Readonly<Record<string, string>>) =>
-    pushDebianImage(registry, { repository, tag }, { packages });
+  const push = (repository: string, tag: string, packages: Readonly<Record<string, string>>, created?: string) =>
+    pushDebianImage(registry, { repository, tag }, { packages, ...(created === undefined ? {} : { created }) });
   const old = await push('shop/db', '16.1', { openssl: '3.0.1' });
   const image = `${registry.host}/shop/db:16.1`;
   const { server, putNode, putImage, waivers } = await startRolloutCollector(t, registry, {
@@ -88,11 +88,21 @@ waivers:
   const pattern = [{ type: 'tagPattern', pattern: '16.*', order: 'semver' }];
   t.strictSame(await search(same), { candidates: [], problem: '' }, 'the tag names what runs');
 
-  const rebuilt = await push('shop/db', '16.1', { openssl: '3.0.2' });
+  const older = await push('shop/db', '16.1', { openssl: '3.0.2', older: '1' }, '2026-10-31T23:59:59Z');
   t.match(
     await askUntil(
       () => search(same),
       ({ candidates }) => candidates.length > 0,
+      40_000,
+    ),
+    { candidates: [{ digest: older.digest, outcome: 'deny', reasons: [/was built before the image that runs/] }] },
+    'the tag was moved back',
+  );
+  const rebuilt = await push('shop/db', '16.1', { openssl: '3.0.2' });
+  t.match(
+    await askUntil(
+      () => search(same),
+      ({ candidates }) => candidates.some(({ digest }) => digest !== older.digest),
       40_000,
     ),
     {

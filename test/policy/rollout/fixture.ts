@@ -61,6 +61,7 @@ export function workload(fields: Partial<Workload> = {}): Workload {
     containers: [{ name: 'db', image: IMAGE, isInit: false }],
     maxUnavailable: 0,
     isUpdatedByController: true,
+    isPaused: false,
     isReady: true,
     pods: [{ name: `${name}-1`, nodeUid: NODE, containers: [{ name: 'db', id: 'c1', digest: '' }] }],
     disruptionBudgets: [],

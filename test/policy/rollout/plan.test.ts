@@ -247,6 +247,12 @@ const ROWS: readonly Row[] = [
     { action: 'none', note: /OnDelete/ },
   ],
   [
+    'a paused Deployment',
+    { workloads: [workload({ isPaused: true })] },
+    found(candidate()),
+    { action: 'roll', state: 'waiting', note: /paused.*kubectl rollout resume/ },
+  ],
+  [
     'below the PodDisruptionBudget',
     {
       workloads: [
