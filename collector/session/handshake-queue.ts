@@ -41,6 +41,8 @@ interface Waiting {
   readonly peer: string;
   /** What the peer has sent so far. */
   bytes: Buffer;
+  /** Takes it out of the queue. */
+  readonly onClose: () => void;
 }
 
 interface Running {
@@ -50,6 +52,8 @@ interface Running {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** The event `close` follows. Outside of the queue: a listener holds what is around it. */
+const ignoreError = (): void => undefined;
 
 /** A queue without connections. */
 export function createHandshakeQueue({ start, helloTimeoutMs, clock }: HandshakeQueueOptions): HandshakeQueue {
@@ -115,11 +119,16 @@ export function createHandshakeQueue({ start, helloTimeoutMs, clock }: Handshake
     },
     add: (socket) => {
       const network = networkOf(socket.remoteAddress ?? '');
-      const connection: Waiting = { socket, peer: peerOf(socket), bytes: NO_BYTES };
       // From the start, not since the last byte: a ClientHello may come in many pieces, but not for ever.
       const cancelTimeout = clock.after(helloTimeoutMs, () => socket.destroy());
+      const onClose = (): void => {
+        cancelTimeout();
+        const own = waiting.get(network);
+        if (own?.delete(connection) === true && own.size === 0) waiting.delete(network);
+      };
+      const connection: Waiting = { socket, peer: peerOf(socket), bytes: NO_BYTES, onClose };
       let isWhole = false;
-      socket.on('error', () => undefined);
+      socket.on('error', ignoreError);
       socket.on('data', (chunk: Buffer) => {
         const { bytes } = connection;
         if (bytes.length + chunk.length > MAX_FIRST_BYTES) return void socket.destroy();
@@ -130,11 +139,7 @@ export function createHandshakeQueue({ start, helloTimeoutMs, clock }: Handshake
         waiting.set(network, (waiting.get(network) ?? new Set()).add(connection));
         schedule();
       });
-      socket.once('close', () => {
-        cancelTimeout();
-        const own = waiting.get(network);
-        if (own?.delete(connection) === true && own.size === 0) waiting.delete(network);
-      });
+      socket.once('close', onClose);
     },
   };
 }
@@ -149,7 +154,9 @@ function isWholeRecord(bytes: Buffer): boolean {
   return bytes.length >= RECORD_HEADER_BYTES && bytes.length >= RECORD_HEADER_BYTES + bytes.readUInt16BE(3);
 }
 
-function begin({ socket, bytes }: Waiting, start: HandshakeQueueOptions['start']): void {
+function begin({ socket, bytes, onClose }: Waiting, start: HandshakeQueueOptions['start']): void {
+  // What listens to the socket lives as long as it, and would hold its ClientHello: 1.6 KiB for each node.
+  socket.off('close', onClose);
   socket.removeAllListeners('data');
   socket.pause();
   socket.unshift(bytes);
