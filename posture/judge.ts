@@ -59,16 +59,42 @@ export function judgeAll(checks: readonly Check[], facts: Facts, before: Finding
 export function judgeChange(checks: readonly Check[], facts: Facts, before: FindingSet, change: Change): Delta {
   const whole = new Set(checks.filter((check) => touches(check, change)));
   const earlier = findingsOf(before, whole);
-  const judged = new Map<string, Finding>();
-  const gone = new Set([...earlier.values()].flatMap((findings) => findings.map(({ id }) => id)));
   const changed = containersOf(facts, change.containers);
+  const comparison = createComparison(before);
+  for (const findings of earlier.values()) for (const { id } of findings) comparison.expect(id);
   for (const check of checks) {
     if (whole.has(check))
-      for (const finding of judgeCheck(check, facts, earlier.get(check.id))) judged.set(finding.id, finding);
+      for (const finding of judgeCheck(check, facts, earlier.get(check.id))) comparison.put(finding);
     else if (check.judges === 'container' && changed.size > 0)
-      judgeChangedContainers(check, facts, changed, { before, judged, gone });
+      judgeChangedContainers(check, facts, changed, { before, comparison });
   }
-  return deltaOf(before, judged, gone);
+  return comparison.delta();
+}
+
+/** Findings that are judged again, compared one by one: what says the same as before is dropped at once. */
+interface Comparison {
+  /** A finding that is gone unless it is put. */
+  readonly expect: (id: string) => void;
+  readonly put: (finding: Finding) => void;
+  readonly delta: () => Delta;
+}
+
+function createComparison(before: FindingSet): Comparison {
+  const added: Finding[] = [];
+  const changed: Finding[] = [];
+  const gone = new Set<string>();
+  return {
+    expect: (id) => {
+      if (before.has(id)) gone.add(id);
+    },
+    put: (finding) => {
+      gone.delete(finding.id);
+      const old = before.get(finding.id);
+      if (old === undefined) added.push(finding);
+      else if (!sameContent(old, finding)) changed.push(finding);
+    },
+    delta: () => ({ added, changed, gone: [...gone] }),
+  };
 }
 
 /** The findings of some checks, by check id. */
@@ -94,42 +120,23 @@ function containersOf(facts: Facts, ids: ReadonlySet<string>): ReadonlyMap<strin
   return found;
 }
 
-/** What came of judging again: findings, and ids of those that may be gone (unless they were judged). */
-interface Judged {
-  readonly before: FindingSet;
-  readonly judged: Map<string, Finding>;
-  readonly gone: Set<string>;
-}
-
 function judgeChangedContainers(
   check: ContainerCheck,
   facts: Facts,
   changed: ReadonlyMap<string, Looked>,
-  { before, judged, gone }: Judged,
+  { before, comparison }: { readonly before: FindingSet; readonly comparison: Comparison },
 ): void {
   const incomplete = incompleteBecause(check, facts);
   for (const [id, container] of changed) {
     const key = findingId(check.id, { kind: 'container', id, name: '' });
     const earlier = before.get(key);
-    if (container !== undefined) judged.set(key, judgeContainer(check, facts, container));
-    else if (incomplete !== undefined && earlier !== undefined) judged.set(key, unknownAs(check, earlier, incomplete));
-    else gone.add(key);
+    if (container !== undefined) comparison.put(judgeContainer(check, facts, container));
+    else if (incomplete !== undefined && earlier !== undefined) comparison.put(unknownAs(check, earlier, incomplete));
+    else comparison.expect(key);
   }
   const placeholder = missingContainer(check, facts);
-  const nodeKey = findingId(check.id, nodeSubject(facts));
-  if (placeholder === undefined) gone.add(nodeKey);
-  else judged.set(nodeKey, placeholder);
-}
-
-function deltaOf(before: FindingSet, judged: ReadonlyMap<string, Finding>, gone: ReadonlySet<string>): Delta {
-  const added: Finding[] = [];
-  const changed: Finding[] = [];
-  for (const [id, finding] of judged) {
-    const old = before.get(id);
-    if (old === undefined) added.push(finding);
-    else if (!sameContent(old, finding)) changed.push(finding);
-  }
-  return { added, changed, gone: [...gone].filter((id) => before.has(id) && !judged.has(id)) };
+  if (placeholder === undefined) comparison.expect(findingId(check.id, nodeSubject(facts)));
+  else comparison.put(placeholder);
 }
 
 function touches(check: Check, { facts, containers }: Change): boolean {

@@ -71,10 +71,12 @@ export const DOCKER_DEFAULT: ReadonlySet<string> = new Set([
 export function capabilityNames(word: string): readonly string[] | undefined {
   if (!/^[0-9a-f]{1,32}$/i.test(word)) return undefined;
   const names: string[] = [];
-  // A word has more bits than a double is exact for.
-  let bits = BigInt(`0x${word}`);
-  for (let bit = 0; bits !== 0n; bit += 1, bits >>= 1n)
-    if ((bits & 1n) === 1n) names.push(CAPABILITY_NAMES[bit] ?? `CAP_${String(bit)}`);
+  // Digit by digit, the last one first: a word has more bits than a double is exact for.
+  for (let at = word.length - 1, bit = 0; at >= 0; at -= 1, bit += 4) {
+    const digit = Number.parseInt(word.charAt(at), 16);
+    for (let offset = 0; offset < 4; offset += 1)
+      if ((digit & (1 << offset)) !== 0) names.push(CAPABILITY_NAMES[bit + offset] ?? `CAP_${String(bit + offset)}`);
+  }
   return names;
 }
 
