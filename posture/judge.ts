@@ -38,6 +38,8 @@ import type { Judgement } from './verdict.ts';
 export interface Change {
   readonly facts: ReadonlySet<FactName>;
   readonly containers: ReadonlySet<string>;
+  /** Did the settings of an engine change ({@link ENGINE_SETTINGS})? false: `docker` and `engines` changed in other fields. */
+  readonly engineSettings: boolean;
 }
 
 /**
@@ -139,12 +141,17 @@ function judgeChangedContainers(
   else comparison.put(placeholder);
 }
 
-function touches(check: Check, { facts, containers }: Change): boolean {
-  if (check.needs.some((name) => facts.has(name) || (name === 'containers' && containers.size > 0))) return true;
+function touches(check: Check, { facts, containers, engineSettings }: Change): boolean {
   // Findings about the node contain its identity and name.
   if (facts.has('node')) return true;
-  // What needs the Docker daemon is judged for each of them.
-  if (facts.has('engines') && isPerEngine(check)) return true;
+  const readsSettingsOnly = check.judges === 'container' && check.readsSettingsOnly === true;
+  const isTouchedBy = (name: FactName): boolean => {
+    if (name === 'containers' && containers.size > 0) return true;
+    // What needs the Docker daemon is judged for each of them.
+    if (name !== 'docker') return facts.has(name);
+    return readsSettingsOnly ? engineSettings : facts.has('docker') || facts.has('engines');
+  };
+  if (check.needs.some(isTouchedBy) || (check.judges === 'docker' && facts.has('engines'))) return true;
   switch (check.judges) {
     case 'container':
       return facts.has('containers');
@@ -164,10 +171,6 @@ function touches(check: Check, { facts, containers }: Change): boolean {
     case 'admittedContainer':
       return false;
   }
-}
-
-function isPerEngine({ judges, needs }: Check): boolean {
-  return judges === 'docker' || needs.some((name) => name === 'docker');
 }
 
 /** The facts that say which files there are to judge. */

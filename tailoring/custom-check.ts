@@ -1,5 +1,5 @@
-import { containerCheck, fileCheck, imageCheck, listenerCheck, nodeCheck } from '../posture/check/check.ts';
-import type { Check } from '../posture/check/check.ts';
+import { fileCheck, imageCheck, listenerCheck, nodeCheck } from '../posture/check/check.ts';
+import type { Check, ContainerCheck } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { quote } from '../posture/check/evidence-text.ts';
 import { compileCondition, compileExpression, evaluate, evaluateCondition } from '../posture/expression.ts';
@@ -150,13 +150,14 @@ function checkOf(definition: CheckDefinition, program: Program, variables: Check
         judge: (facts) => judge(facts as Facts, undefined, unreadThreads(facts as Facts)),
       });
     case 'container':
-      return containerCheck({
+      // Not with `containerCheck`: the expression may read every field of a fact.
+      return Object.freeze<ContainerCheck>({
         ...texts,
         judges: 'container',
         needs,
         judge: (container, facts) =>
           judge(
-            facts as Facts,
+            facts,
             variables.subject('container', container),
             () => missingThreads(program, container) ?? unreadThreads(facts)(),
           ),

@@ -1,4 +1,5 @@
 import type { ContainerFact, ContainersFact } from '../../posture/fact/container.ts';
+import { ENGINE_SETTINGS } from '../../posture/fact/docker.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { isContainerEntry } from '../../posture/fact/unobserved.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
@@ -47,7 +48,14 @@ export function changeBetween(before: Facts, after: Facts): Change {
     if (ids === undefined) facts.add('containers');
     else addAll(ids);
   }
-  return { facts, containers };
+  return { facts, containers, engineSettings: differInSettings(before, after) };
+}
+
+function differInSettings(before: Facts, after: Facts): boolean {
+  if (before.docker === after.docker && before.engines === after.engines) return false;
+  const settings = ({ docker, engines }: Facts): readonly unknown[] =>
+    [docker, ...engines].map((engine) => ENGINE_SETTINGS.map((field) => engine[field]));
+  return !sameValue(settings(before), settings(after));
 }
 
 /** Ids of those that came, went or changed; undefined where the fact changed as a whole. */

@@ -1,5 +1,6 @@
 import type { ClusterNode } from '../fact/cluster-node.ts';
 import type { ContainerFact } from '../fact/container.ts';
+import type { EngineSettings } from '../fact/docker.ts';
 import type { FactName, Facts } from '../fact/facts.ts';
 import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
@@ -56,7 +57,12 @@ export interface ContainerCheck<N extends FactName = FactName> extends CheckText
   readonly judges: 'container';
   readonly needs: readonly N[];
   readonly judge: (container: ContainerFact, facts: Pick<Facts, N>) => Judgement;
+  /** true: of the fact `docker` it reads {@link EngineSettings} only. Absent: everything. */
+  readonly readsSettingsOnly?: true;
 }
+
+/** The facts as most checks of containers see them: of the engine its settings. */
+type ContainerFacts = Omit<Facts, 'docker'> & { readonly docker: EngineSettings };
 
 /** Judges each image in use. */
 export interface ImageCheck<N extends FactName = FactName> extends CheckText {
@@ -150,9 +156,14 @@ export function nodeCheck<const N extends FactName>(check: NodeCheck<N>): NodeCh
   return Object.freeze(check);
 }
 
-/** Freezes a container check whose `judge` sees exactly the facts that it `needs`. */
-export function containerCheck<const N extends FactName>(check: ContainerCheck<N>): ContainerCheck {
-  return Object.freeze(check);
+/** Freezes a container check whose `judge` sees exactly the facts that it `needs`, and of engines their settings. */
+export function containerCheck<const N extends FactName>(
+  check: Omit<ContainerCheck<N>, 'judge' | 'readsSettingsOnly'> & {
+    readonly judge: (container: ContainerFact, facts: Pick<ContainerFacts, N>) => Judgement;
+  },
+): ContainerCheck {
+  const judge = (container: ContainerFact, facts: ContainerFacts): Judgement => check.judge(container, facts);
+  return Object.freeze({ ...check, judge, readsSettingsOnly: true });
 }
 
 /** Freezes an image check whose `judge` sees exactly the facts that it `needs`. */

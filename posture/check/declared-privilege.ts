@@ -1,5 +1,5 @@
 import type { Declared } from '../fact/container.ts';
-import type { DockerFact } from '../fact/docker.ts';
+import type { EngineSettings } from '../fact/docker.ts';
 import { beyondDefault, plainName } from './capability.ts';
 
 /**
@@ -17,7 +17,7 @@ export function asksForNoSeccomp({ privileged, seccompProfile }: Declared): bool
 }
 
 /** Does the engine start every container without a seccomp filter that asks for no profile? */
-export function daemonGivesNoSeccomp({ api }: DockerFact): boolean {
+export function daemonGivesNoSeccomp({ api }: EngineSettings): boolean {
   if (api.state !== 'seen') return false;
   return api.value.securityOptions.some(
     ({ name, options }) => name === 'seccomp' && options['profile'] === 'unconfined',
@@ -25,7 +25,7 @@ export function daemonGivesNoSeccomp({ api }: DockerFact): boolean {
 }
 
 /** Does the engine set no_new_privs where a container asks for nothing? undefined: it could not be asked. */
-export function daemonGivesNoNewPrivileges({ api, process, file }: DockerFact): boolean | undefined {
+export function daemonGivesNoNewPrivileges({ api, process, file }: EngineSettings): boolean | undefined {
   const isOn = (value: unknown): boolean => value === true || value === 'true';
   if (api.state === 'seen' && api.value.securityOptions.some(({ name }) => name === 'no-new-privileges')) return true;
   // Only recent engines list it: otherwise flags and file decide.

@@ -188,3 +188,14 @@ export const dockerSchema = s.object(
 );
 /** See {@link dockerSchema}. */
 export type DockerFact = s.Infer<typeof dockerSchema>;
+
+/** Fields of an engine that decide about its containers. The others change more often: an image is pulled, a port published. */
+export const ENGINE_SETTINGS = Object.freeze([
+  'endpoint',
+  'runtime',
+  'api',
+  'process',
+  'file',
+] as const satisfies readonly (keyof DockerFact)[]);
+/** See {@link ENGINE_SETTINGS}. */
+export type EngineSettings = Pick<DockerFact, (typeof ENGINE_SETTINGS)[number]>;

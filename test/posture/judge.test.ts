@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import type { ContainerCheck } from '../../posture/check/check.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { diff } from '../../posture/delta.ts';
 import type { FindingSet } from '../../posture/delta.ts';
@@ -14,6 +15,7 @@ import type { ListenerFact } from '../../posture/fact/listener.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
 import { judgeAll, judgeChange } from '../../posture/judge.ts';
 import { absent, seen, unreadable } from '../../posture/observed.ts';
+import { unknownBecause } from '../../posture/verdict.ts';
 import { containerFact } from '../fixture/container.ts';
 import { dockerFact, factsOf, imageFact } from '../fixture/facts.ts';
 import { applyDelta } from './apply-delta.ts';
@@ -151,7 +153,11 @@ void t.test('judging what changed gives what judging everything gives', (t) => {
       const before: Facts = { ...base, containers: seen(one, 'x') };
       const after: Facts = { ...base, containers: seen(other, 'x') };
       const old = judgeAll(CHECKS, before);
-      const delta = judgeChange(CHECKS, after, old, { facts: new Set(), containers: changedIds(one, other) });
+      const delta = judgeChange(CHECKS, after, old, {
+        facts: new Set(),
+        containers: changedIds(one, other),
+        engineSettings: false,
+      });
       const whole = diff(old, judgeAll(CHECKS, after));
       const ids = ({ added, changed, gone }: typeof whole): string[][] => [
         added.map(({ id }) => id).sort(),
@@ -181,11 +187,54 @@ void t.test('facts that change as a whole', (t) => {
   for (const change of changes) {
     const after = { ...base, ...change };
     const facts = new Set(Object.keys(change) as FactName[]);
-    const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set() });
+    const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set(), engineSettings: false });
     t.same(contentOf(applyDelta(old, delta)), contentOf(judgeAll(CHECKS, after, old)), [...facts].join());
   }
-  const same = judgeChange(CHECKS, base, old, { facts: new Set(['docker']), containers: new Set() });
+  const same = judgeChange(CHECKS, base, old, {
+    facts: new Set(['docker']),
+    containers: new Set(),
+    engineSettings: true,
+  });
   t.same(same, { added: [], changed: [], gone: [] }, 'what says the same is no change');
+  t.end();
+});
+
+void t.test('each field of an engine that changes: what changed says what the whole says', (t) => {
+  const other = dockerFact({ endpoint: 'unix:///run/other.sock' });
+  const containers = [{}, { engine: other.endpoint }, { pid: 0 }].map((fields, index) =>
+    containerFact({ id: String(index).repeat(64), ...fields }),
+  );
+  const base = factsOf({ containers: seen(containers, 'x'), engines: [other] });
+  const [{ readsSettingsOnly: _, ...texts }] = CHECKS.filter((check) => check.judges === 'container') as [
+    ContainerCheck,
+  ];
+  // As a custom check: it reads every field.
+  const custom: ContainerCheck = {
+    ...texts,
+    id: 'acme.images',
+    needs: ['docker'],
+    judge: (_container, { docker }) => unknownBecause(JSON.stringify(docker)),
+  };
+  const checks = [...CHECKS, custom];
+  const old = judgeAll(checks, base);
+  const fields = Object.keys(base.docker) as (keyof DockerFact)[];
+  for (const field of fields.filter((name) => name !== 'runtime' && name !== 'endpoint')) {
+    const altered = field === 'storage' ? [] : unreadable('x', 'denied');
+    for (const after of [
+      { ...base, docker: { ...base.docker, [field]: altered } },
+      { ...base, engines: [{ ...other, [field]: altered }] },
+    ]) {
+      const change = changeBetween(base, after);
+      t.same(
+        contentOf(applyDelta(old, judgeChange(checks, after, old, change))),
+        contentOf(judgeAll(checks, after, old)),
+        field,
+      );
+    }
+  }
+  const pulled = { ...base, docker: { ...base.docker, images: unreadable('x', 'denied') } };
+  t.equal(changeBetween(base, pulled).engineSettings, false, 'an image is no setting');
+  t.equal(changeBetween(base, { ...base, engines: [] }).engineSettings, true);
   t.end();
 });
 

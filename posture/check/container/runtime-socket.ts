@@ -1,4 +1,4 @@
-import type { DockerFact } from '../../fact/docker.ts';
+import type { EngineSettings } from '../../fact/docker.ts';
 import type { ContainerFact } from '../../fact/container.ts';
 import { absent, valueOr } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
@@ -68,7 +68,7 @@ function canUnmount({ capabilities }: ContainerFact): boolean {
   );
 }
 
-function declaredSockets(container: ContainerFact, docker: DockerFact): readonly Evidence[] {
+function declaredSockets(container: ContainerFact, docker: EngineSettings): readonly Evidence[] {
   const sockets = [...DEFAULT_SOCKETS, ...endpointPath(docker)];
   return hostMounts({ ...container, mounts: absent('mountinfo'), mountNamespaces: [] }, docker)
     .filter(({ paths }) => paths.some((path) => NAME.test(path) || sockets.some((socket) => isWithin(socket, path))))
@@ -77,7 +77,7 @@ function declaredSockets(container: ContainerFact, docker: DockerFact): readonly
 }
 
 /** The socket that the engine itself was asked on: `unix:///run/docker.sock`. */
-function endpointPath({ endpoint }: DockerFact): readonly string[] {
+function endpointPath({ endpoint }: EngineSettings): readonly string[] {
   const path = /^unix:\/\/(\/.+)$/.exec(endpoint)?.[1];
   return path === undefined ? [] : [path.replace(/^\/var\/run\//, '/run/')];
 }

@@ -1,5 +1,5 @@
 import type { ContainerFact } from '../../fact/container.ts';
-import type { DockerFact } from '../../fact/docker.ts';
+import type { EngineSettings } from '../../fact/docker.ts';
 import { failAs, pass, severityRank, unknownBecause } from '../../verdict.ts';
 import type { Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
@@ -48,7 +48,7 @@ export const sensitiveMount = containerCheck({
 function judgeMount(
   { paths, isResolved, readOnly, evidence }: HostMount,
   { podUid }: ContainerFact,
-  { api }: DockerFact,
+  { api }: EngineSettings,
 ): Judgement | undefined {
   const engineRoots = api.state === 'seen' ? [...ENGINE_ROOTS, api.value.dataRoot] : ENGINE_ROOTS;
   const quoted = evidence.map((line) => ({ ...line, expected: EXPECTED }));

@@ -1,4 +1,4 @@
-import type { DockerFact } from '../../fact/docker.ts';
+import type { EngineSettings } from '../../fact/docker.ts';
 import { isoTime, quote, quoteList } from '../evidence-text.ts';
 
 /** A setting of dockerd by its long flag and its key in daemon.json. */
@@ -33,7 +33,7 @@ export const START_TOLERANCE_MS = 1000;
  * dockerd chooses it at start). dockerd does not start with a setting in both.
  */
 export function configuredValueOf(
-  docker: DockerFact,
+  docker: EngineSettings,
   name: SettingName,
   whenUnset: readonly string[] | null,
 ): ConfiguredValue {
@@ -79,7 +79,7 @@ export function configuredValueOf(
 }
 
 /** Both times if daemon.json was modified after the running daemon started; otherwise undefined. */
-export function pendingText({ process, file }: DockerFact): string | undefined {
+export function pendingText({ process, file }: EngineSettings): string | undefined {
   if (process.state !== 'seen' || file.state !== 'seen' || process.value.startedAtMs === 0) return undefined;
   if (file.value.modifiedAtMs <= process.value.startedAtMs + START_TOLERANCE_MS) return undefined;
   const { modifiedAtMs, path } = file.value;
@@ -95,7 +95,7 @@ export function isOn(values: readonly string[]): boolean | undefined {
 }
 
 /** Why the process of dockerd could not be read. */
-export function processReason({ process }: DockerFact): string {
+export function processReason({ process }: EngineSettings): string {
   return process.state === 'unreadable'
     ? `${process.source}: ${process.reason}`
     : `${process.source}: no dockerd process is visible`;
@@ -106,7 +106,7 @@ export function commandLine(pid: number): string {
   return `/proc/${String(pid)}/cmdline`;
 }
 
-function fileDoubt(docker: DockerFact): string {
+function fileDoubt(docker: EngineSettings): string {
   if (docker.process.state !== 'seen')
     return `it is unknown whether the running daemon was started with this file: ${processReason(docker)}`;
   return pendingText(docker) ?? '';
