@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import * as s from '../../posture/schema.ts';
 import { parseStrictJson } from '../../policy/strict-json.ts';
+import { compressionOf } from '../inventory/archive/decompression.ts';
+import { decompressZstd } from '../inventory/archive/zstd-frames.ts';
 import { readBoundedFile } from './bounded-text.ts';
 
 /**
@@ -77,8 +80,7 @@ async function readTar(path: string, signal: AbortSignal): Promise<ReadonlyMap<s
   const documents = new Map<string, Uint8Array>();
   const file = createReadStream(path, { signal });
   const tar = extract();
-  const isCompressed = await startsWith(path, [0x1f, 0x8b]);
-  const source = isCompressed ? file.pipe(createGunzip()) : file;
+  const source = decompressed(file, compressionOf(await firstBytes(path)));
   let [entries, bytes, kept] = [0, 0, 0];
   file.on('error', (error) => tar.destroy(error));
   source.on('error', (error: Error) => tar.destroy(error));
@@ -117,11 +119,22 @@ function isDocumentName(name: string): boolean {
   return /^(?:manifest\.json|index\.json|[0-9a-f]{64}\.json|blobs\/sha256\/[0-9a-f]{64})$/.test(name);
 }
 
-async function startsWith(path: string, magic: readonly number[]): Promise<boolean> {
+function decompressed(file: Readable, compression: ReturnType<typeof compressionOf>): Readable {
+  switch (compression) {
+    case 'gzip':
+      return file.pipe(createGunzip());
+    case 'zstd':
+      return Readable.from(decompressZstd(file), { objectMode: false });
+    case undefined:
+      return file;
+  }
+}
+
+async function firstBytes(path: string): Promise<Uint8Array> {
   await using file = await open(path, 'r');
   if (!(await file.stat()).isFile()) throw new ArchiveError('is not a regular file');
-  const { buffer } = await file.read(new Uint8Array(magic.length), 0, magic.length, 0);
-  return magic.every((byte, at) => buffer[at] === byte);
+  const { buffer } = await file.read(new Uint8Array(4), 0, 4, 0);
+  return buffer;
 }
 
 /** Documents of a directory with an OCI image layout: only those that its index leads to. */

@@ -29,7 +29,7 @@ export type Blob = Pick<TreeFile, 'sizeBytes' | 'read'>;
  * where it cannot be decompressed, `too-large` where it expands beyond the limits.
  */
 export async function* decompress(blob: Blob, limits: ExpansionLimits = EXPANSION_LIMITS): AsyncGenerator<Uint8Array> {
-  const name = decoderName(blob.read(0, 4));
+  const name = compressionOf(blob.read(0, 4));
   if (name === undefined) {
     yield* chunksOf(blob);
     return;
@@ -64,11 +64,11 @@ async function* gunzip(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array>
 
 /** Whether a blob begins as gzip or zstd does. */
 export function isCompressed(blob: Blob): boolean {
-  return decoderName(blob.read(0, 4)) !== undefined;
+  return compressionOf(blob.read(0, 4)) !== undefined;
 }
 
-/** RFC 1952, and RFC 8878 with a frame or a skippable frame first. */
-function decoderName([a, b, c, d]: Uint8Array): 'gzip' | 'zstd' | undefined {
+/** How content is compressed that begins with these four bytes: RFC 1952, and RFC 8878 with any frame first. */
+export function compressionOf([a, b, c, d]: Uint8Array): 'gzip' | 'zstd' | undefined {
   if (a === 0x1f && b === 0x8b) return 'gzip';
   const isSkippable = ((a ?? 0) & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18;
   return isSkippable || (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) ? 'zstd' : undefined;

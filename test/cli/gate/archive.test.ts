@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 import type { Test } from 'tap';
 import { readArchiveMetadata } from '../../../image/policy/archive-metadata.ts';
@@ -42,6 +42,11 @@ void t.test('archives of every form', async (t) => {
     mkdirSync(dirname(join(world.path('layout'), name)), { recursive: true });
     writeFileSync(join(world.path('layout'), name), content);
   }
+  const bytes = await makeTar(ociLayout([layer]));
+  const frames = [bytes.subarray(0, 700), bytes.subarray(700)].map((part) => zstdCompressSync(part));
+  t.match(await readArchiveMetadata(write('oci.tar.zst', Buffer.concat(frames)), new AbortController().signal), {
+    ok: true,
+  });
   const [first, second, third, directory, fixed, unnamed, named] = await Promise.all([
     gate(oci, 'any.json', '-o', 'json'),
     gate(packed, 'any.json'),
