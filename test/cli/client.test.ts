@@ -46,6 +46,7 @@ const HOSTILE = finding({
 
 const SHOP_DB = { id: SECCOMP.subject.id, name: 'shop-db', image: 'shop:7', imageId: `sha256:${'7'.repeat(64)}` };
 const OCSF = new URL('../../../shared/ocsf/required.json', import.meta.url).pathname;
+const noOcsf = existsSync(OCSF) ? false : 'no facts of OCSF beside the project';
 
 /** What is read of an event. */
 interface OcsfRecord {
@@ -142,7 +143,7 @@ void t.test('findings', async (t) => {
   t.match(none.stderr, /no node has the id or name "nobody"/);
 });
 
-void t.test('findings for other tools', async (t) => {
+void t.test('findings for other tools', { timeout: 300_000 }, async (t) => {
   const { server, run } = await fleet(t);
   await server.store.putNodes([
     nodeRow({ id: 'n1', name: 'web-3', containers: [{ ...SHOP_DB, startedAt: '' }] }),
@@ -154,7 +155,7 @@ void t.test('findings for other tools', async (t) => {
     readonly findings: FleetFinding[];
   };
   t.equal(findings.length, 5);
-  await t.test('OCSF: as the collector sends them', { skip: !existsSync(OCSF) && 'no facts of OCSF' }, async (t) => {
+  await t.test('OCSF: as the collector sends them', { skip: noOcsf, timeout: 120_000 }, async (t) => {
     const validate = readValidator(OCSF);
     const events = (await run('findings', '-o', 'ocsf')).stdout.trimEnd().split('\n');
     const parsed = events.map((line) => JSON.parse(line) as OcsfRecord);
@@ -164,11 +165,9 @@ void t.test('findings for other tools', async (t) => {
       findings.map(({ uid, nodeId, changedMs }) => [uid, nodeId, changedMs]),
       'the uid of the API',
     );
-    const uids = new Set(parsed.map(({ metadata }) => metadata.uid));
-    t.equal(uids.size, parsed.length);
-    t.strictSame(
-      (await run('findings', '-o', 'ocsf')).stdout.match(/"uid":"[0-9a-f]{32}-\d+"/g)?.length,
-      parsed.length,
+    t.same(
+      parsed.map(({ metadata }) => metadata.uid),
+      findings.map(({ uid, changedMs }) => `${uid}-${String(changedMs)}`),
       'an event that was printed before has its id',
     );
     t.match(
@@ -186,7 +185,9 @@ void t.test('findings for other tools', async (t) => {
     asff.map(({ Id: id }) => id),
     findings.map(({ uid }) => `plimsoll/${uid}`),
   );
-  const sarif = JSON.parse((await run('findings', '-o', 'sarif')).stdout) as SarifLog;
+  const whole = await run('findings', '-o', 'sarif', '--fail-on', 'critical');
+  t.equal(whole.code, 1);
+  const sarif = JSON.parse(whole.stdout) as SarifLog;
   const [{ results, invocations, tool }] = sarif.runs;
   t.equal(new Set(results.map((one) => one.partialFingerprints['plimsoll/v1'])).size, 5, 'nodes with one name differ');
   t.strictSame(
@@ -197,26 +198,32 @@ void t.test('findings for other tools', async (t) => {
   const cut = await run('findings', '-o', 'sarif', '--limit', '2');
   t.match(cut.stderr, /raise --limit/);
   t.equal((JSON.parse(cut.stdout) as SarifLog).runs[0].invocations[0].executionSuccessful, false, 'it is incomplete');
-  t.match((await run('findings', '-o', 'junit', '--limit', '2')).stdout, /<error message="more findings match/);
-  t.match((await run('findings', '-o', 'junit')).stdout, /tests="5" failures="3" errors="1"/);
+  const junit = (await run('findings', '-o', 'junit', '--limit', '3')).stdout;
+  t.match(junit, /tests="4" failures="3" errors="1"[^]*<error message="more findings match/);
   const html = (await run('findings', '-o', 'html')).stdout;
   t.match(html, /shop-db on web-3 \(n2\)[\s\S]*<\/html>\n$/);
   t.match(html, /Not connected, so that their findings may be old or missing: .*web-3 \(n2\)\./);
   t.notMatch(html, /Incomplete/);
-  t.match((await run('findings', '-o', 'html', '--limit', '1')).stdout, /Incomplete/);
   const controls = (await run('findings', '--benchmark', 'cis-docker-1.8.0', '--control', '5.22', '-o', 'html')).stdout;
   t.match(controls, /CIS Docker Benchmark 1\.8\.0[\s\S]*0 of 1 controls/);
-  const part = await run('findings', '--benchmark', 'cis-docker-1.8.0', '--verdict', 'pass', '-o', 'html');
+  const part = await run(
+    'findings',
+    '--benchmark',
+    'cis-docker-1.8.0',
+    '--verdict',
+    'pass',
+    '--limit',
+    '1',
+    '-o',
+    'html',
+  );
   t.notMatch(part.stdout, /class="score"/, 'what was left out would pass');
   for (const args of [
     ['-o', 'asff'],
-    ['-o', 'html', '--history'],
     ['-o', 'sarif', '--by', 'check'],
     ['-o', 'junit', '--watch'],
-    ['-o', 'ocsf', findings[0]?.uid ?? ''],
   ])
     t.match(await run('findings', ...args), { code: 2, stdout: '' }, args.join(' '));
-  t.equal((await run('findings', '-o', 'sarif', '--fail-on', 'critical')).code, 1);
 });
 
 void t.test('history', async (t) => {
