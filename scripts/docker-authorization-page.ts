@@ -70,6 +70,7 @@ const JUDGED = `## What is judged
 | \`POST /containers/{name}/start\` | a body is refused (a \`HostConfig\` until API 1.23), and a checkpoint |
 | \`POST /volumes/create\`, volumes within a container | the driver, and options of the local driver: \`o=bind\` is a mount of a host path |
 | \`POST /networks/create\` | the driver |
+| \`POST /networks/{name}/connect\` | sysctls of the interface (\`com.docker.network.endpoint.sysctls\`), as in containers and services |
 | \`POST /services/create\` and \`update\` | image, mounts, capabilities, sysctls, privileges, network |
 | \`POST /images/create\` | image policies; an import needs the operation \`import\` |
 | a group of calls (\`operations\`) | allowed or not; their content is not judged |

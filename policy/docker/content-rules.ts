@@ -54,6 +54,10 @@ export function judgeContent(content: Content, input: ContentInput): readonly Vi
       return body === undefined ? [MISSING_BODY] : judgeVolume(body, policy);
     case 'network':
       return body === undefined ? [MISSING_BODY] : judgeNetwork(body, policy);
+    case 'connect':
+      return body === undefined
+        ? [MISSING_BODY]
+        : judgeEndpoint(field(body, 'EndpointConfig'), 'EndpointConfig', input);
     case 'service':
       return body === undefined ? [MISSING_BODY] : judgeService(body, input);
   }
@@ -83,19 +87,38 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
     ...unknown.map(([key]) => unknownField(key)),
     ...judgeHostConfig(outer, '', input),
     ...judgeHostConfig(hostConfig, 'HostConfig.', input),
-    ...judgeEndpoints(field(networking, 'EndpointsConfig'), policy),
+    ...judgeEndpoints(field(networking, 'EndpointsConfig'), input),
     ...judgeCgroupDefault(request, hostConfig, policy),
   ];
 }
 
 /** dockerd connects a container to the network `host` only by its mode; refused here too, whatever an engine does. */
-function judgeEndpoints(value: unknown, { allowHostNamespaces }: ContainerPolicy): readonly Violation[] {
+function judgeEndpoints(value: unknown, input: ContentInput): readonly Violation[] {
   const at = 'NetworkingConfig.EndpointsConfig';
   if (isZero(value)) return [];
   if (!isObject(value)) return [wrongType(at, 'an object')];
-  return Object.hasOwn(value, 'host') && !allowHostNamespaces.includes('network')
-    ? [{ field: at, actual: 'the network of the host', action: 'Name another network.' }]
-    : [];
+  const isOnHost = Object.hasOwn(value, 'host') && !input.policy.allowHostNamespaces.includes('network');
+  return [
+    ...(isOnHost ? [{ field: at, actual: 'the network of the host', action: 'Name another network.' }] : []),
+    ...Object.values(value).flatMap((endpoint) => judgeEndpoint(endpoint, at, input)),
+  ];
+}
+
+/** Option of an endpoint, since Docker 27: `net.ipv4.conf.IFNAME.forwarding=1,…`. */
+const ENDPOINT_SYSCTLS = 'com.docker.network.endpoint.sysctls';
+
+/** The connection of a container to a network: sysctls of its interface. */
+function judgeEndpoint(endpoint: unknown, at: string, input: ContentInput): readonly Violation[] {
+  if (isZero(endpoint)) return [];
+  if (!isObject(endpoint)) return [wrongType(at, 'an object')];
+  const options = field(endpoint, 'DriverOpts');
+  if (isZero(options)) return [];
+  if (!isObject(options)) return [wrongType(`${at}.DriverOpts`, 'an object')];
+  const sysctls = Object.hasOwn(options, ENDPOINT_SYSCTLS) ? options[ENDPOINT_SYSCTLS] : undefined;
+  if (isZero(sysctls)) return [];
+  if (typeof sysctls !== 'string') return [wrongType(`${at}.DriverOpts`, 'an object of strings')];
+  const names = sysctls.split(',').map((one) => one.split('=', 1)[0] ?? '');
+  return judgeHostConfig({ Sysctls: Object.fromEntries(names.map((name) => [name, ''])) }, `${at}.DriverOpts.`, input);
 }
 
 /** Before API 1.41 the cgroup namespace of the host is the default on hosts with cgroup v1. */
@@ -210,6 +233,7 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
     ...(isZero(field(container, 'Privileges')) || policy.allowPrivileged
       ? []
       : [{ field: `${at}.Privileges`, actual: 'security settings of its own', action: 'Leave the field out.' }]),
+    ...networks.flatMap((network) => judgeEndpoint(network, 'TaskTemplate.Networks', input)),
     ...(isOnHost && !policy.allowHostNamespaces.includes('network')
       ? [
           {

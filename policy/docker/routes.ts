@@ -19,7 +19,7 @@ export const OPERATIONS = Object.freeze({
 export type Operation = keyof typeof OPERATIONS;
 
 /** What of a request is judged besides the operation. */
-export type Content = 'container' | 'exec' | 'network' | 'pull' | 'service' | 'start' | 'update' | 'volume';
+export type Content = 'connect' | 'container' | 'exec' | 'network' | 'pull' | 'service' | 'start' | 'update' | 'volume';
 
 /** One route of the API. */
 export interface Route {
@@ -108,7 +108,7 @@ const TABLE: readonly Row[] = [
   ['GET', 'networks/{name}'],
   ['POST', 'networks/create', undefined, 'network'],
   ['POST', 'networks/prune'],
-  ['POST', 'networks/{name}/connect'],
+  ['POST', 'networks/{name}/connect', undefined, 'connect'],
   ['POST', 'networks/{name}/disconnect'],
   ['DELETE', 'networks/{name}'],
   ['GET', 'plugins'],

@@ -303,6 +303,29 @@ t.test('operations are refused unless the policy names them; reads are allowed',
   t.end();
 });
 
+t.test('sysctls of an interface are judged as those of the container', (t) => {
+  // https://docs.docker.com/engine/network/#sysctl-settings-for-network-interfaces
+  const endpoint = (sysctls: unknown): object => ({ DriverOpts: { 'com.docker.network.endpoint.sysctls': sysctls } });
+  const connect = (sysctls: unknown, spec: object = {}): Authorization =>
+    ask({ target: '/networks/shop/connect', spec, body: { Container: 'c', endpointconfig: endpoint(sysctls) } });
+  const forwarding = 'net.ipv4.conf.IFNAME.forwarding=1';
+  t.notOk(connect(forwarding).isAllowed);
+  t.notOk(connect([forwarding]).isAllowed, 'another type');
+  t.ok(connect(forwarding, { sysctls: ['net.ipv4.conf.*'] }).isAllowed);
+  t.notOk(connect(`${forwarding},net.ipv6.conf.IFNAME.disable_ipv6=0`, { sysctls: ['net.ipv4.conf.*'] }).isAllowed);
+  t.ok(ask({ target: '/networks/shop/connect', body: { Container: 'c' } }).isAllowed);
+  t.ok(
+    ask({ target: '/networks/shop/connect', body: { Container: 'c', EndpointConfig: { Aliases: ['db'] } } }).isAllowed,
+  );
+  const EndpointsConfig = { bridge: endpoint(forwarding) };
+  t.notOk(ask({ body: { Image: 'a', NetworkingConfig: { EndpointsConfig } } }).isAllowed);
+  t.ok(ask({ body: { Image: 'a', NetworkingConfig: { EndpointsConfig: { bridge: {} } } } }).isAllowed);
+  const TaskTemplate = { ContainerSpec: { Image: 'a' }, Networks: [{ Target: 'shop', ...endpoint(forwarding) }] };
+  const services = { target: '/services/create', spec: { operations: ['services'] } };
+  t.notOk(ask({ ...services, body: { TaskTemplate } }).isAllowed);
+  t.end();
+});
+
 t.test('a service is judged by what its containers get', (t) => {
   const service = (container: object, rest: object = {}): Authorization =>
     ask({
