@@ -8,25 +8,34 @@ import { StoreError } from './error.ts';
  * holds the details of the events from `first` to `last`, one per line: the distance from the position of the line
  * before (of the first line: 0), a space, the detail, which is JSON and therefore one line.
  *
- * A transaction adds a row as text. As soon as the rows of text at the end of the table hold BLOCK_LENGTH characters,
- * the transaction that completes them writes them again as compressed blocks. `store.loose_details` counts the
- * characters, so that no commit has to read for it.
+ * A large transaction adds compressed blocks, a small one a row of text, which costs it less. Where every sink is up to
+ * date, rows of text are deleted before there are many. Where MAX_LOOSE_LENGTH characters of them wait, each transaction
+ * that adds one also compresses the oldest into a block. `store.loose_details` counts the characters, and is corrected
+ * once rows are looked for in vain; `store.packed_details` is the position up to which there is no row of text.
  */
 
 /** Characters of a block before it is compressed; the last detail can exceed it. Bounds what reading one event costs. */
 const BLOCK_LENGTH = 128 * 1024;
+const MAX_LOOSE_LENGTH = 4 * 1024 * 1024;
 /** Largest decompressed block: far above what a block and the largest finding have together. */
 const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
 const COMPRESSION = Object.freeze({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 /** Rows deleted in one transaction: under 10 ms. */
 const PRUNE_CHUNK = 100;
 
+/** What the row of `store` says about rows of text. */
+export interface LooseDetails {
+  readonly length: number;
+  /** Position up to which there are none. */
+  readonly packed: number;
+}
+
 /** Adds details within one transaction. */
 export interface EventDetailWriter {
   /** Positions must ascend. */
   readonly add: (position: number, detail: string) => void;
-  /** Must be called before the transaction ends. */
-  readonly finish: () => void;
+  /** Must be called before the transaction ends. Takes and returns what `store` holds before and after. */
+  readonly finish: (before: LooseDetails) => LooseDetails;
 }
 
 interface Row {
@@ -40,29 +49,48 @@ type Entry = readonly [position: number, detail: string];
 
 /** Prepares what adds details. The result opens a writer for the transaction that is open now. */
 export function prepareEventDetailWriter(db: DatabaseSync): () => EventDetailWriter {
-  const selectLoose = db.prepare('SELECT loose_details AS loose FROM store');
-  const updateLoose = db.prepare('UPDATE store SET loose_details = ?');
   const insert = db.prepare('INSERT INTO event_detail (last, first, content) VALUES (?, ?, ?)');
-  const selectNewest = db.prepare('SELECT first, last, content FROM event_detail ORDER BY last DESC');
-  const removeFrom = db.prepare('DELETE FROM event_detail WHERE last >= ?');
-
-  /** Deletes the rows of text at the end and returns what they held. */
-  const takeLoose = (): readonly Entry[] => {
-    const rows: (readonly Entry[])[] = [];
-    let oldest: number | undefined;
-    for (const row of selectNewest.iterate() as unknown as Iterable<Row>) {
-      if (typeof row.content !== 'string') break;
-      rows.push(entriesOf(row));
-      oldest = row.last;
-    }
-    if (oldest !== undefined) removeFrom.run(oldest);
-    return rows.toReversed().flat();
-  };
-  const write = (entries: readonly Entry[], isBlock: boolean): void => {
+  const selectAfter = db.prepare('SELECT first, last, content FROM event_detail WHERE last > ? ORDER BY last');
+  const remove = db.prepare('DELETE FROM event_detail WHERE last BETWEEN ? AND ?');
+  // As in finding-table.ts, `get` writes.
+  const writeBlock = (entries: readonly Entry[]): void => {
     const [first = 0] = entries[0] ?? [];
     const [last = 0] = entries.at(-1) ?? [];
-    const text = textOf(entries);
-    insert.run(last, first, isBlock ? zstdCompressSync(text, COMPRESSION) : text);
+    insert.get(last, first, zstdCompressSync(textOf(entries), COMPRESSION));
+  };
+  const writeBlocks = (entries: readonly Entry[]): void => {
+    let block: Entry[] = [];
+    let length = 0;
+    for (const entry of entries) {
+      block.push(entry);
+      length += entry[1].length;
+      if (length < BLOCK_LENGTH) continue;
+      writeBlock(block);
+      [block, length] = [[], 0];
+    }
+    if (block.length > 0) writeBlock(block);
+  };
+  /** The oldest rows of text that lie side by side. `isEnd`: no row follows them. */
+  const oldestTexts = (packed: number): { rows: readonly Row[]; length: number; isEnd: boolean } => {
+    const rows: Row[] = [];
+    let length = 0;
+    for (const row of selectAfter.iterate(packed) as unknown as Iterable<Row>) {
+      if (typeof row.content === 'string') {
+        rows.push(row);
+        length += row.content.length;
+      }
+      if (length >= BLOCK_LENGTH || (rows.length > 0 && typeof row.content !== 'string'))
+        return { rows, length, isEnd: false };
+    }
+    return { rows, length, isEnd: true };
+  };
+  const packOldest = ({ length, packed }: LooseDetails): LooseDetails => {
+    const oldest = oldestTexts(packed);
+    const [first, last] = [oldest.rows[0], oldest.rows.at(-1)];
+    if (oldest.isEnd || first === undefined || last === undefined) return { length: oldest.length, packed };
+    remove.run(first.last, last.last);
+    writeBlock(oldest.rows.flatMap(entriesOf));
+    return { length: length - oldest.length, packed: last.last };
   };
   return () => {
     const added: Entry[] = [];
@@ -72,25 +100,17 @@ export function prepareEventDetailWriter(db: DatabaseSync): () => EventDetailWri
         added.push([position, detail]);
         length += detail.length;
       },
-      finish: () => {
-        if (added.length === 0) return;
-        const loose = Number(selectLoose.get()?.['loose']) + length;
-        if (loose < BLOCK_LENGTH) {
-          write(added, false);
-          updateLoose.run(loose);
-          return;
+      finish: (before) => {
+        const [first] = added;
+        if (first === undefined) return before;
+        if (length >= BLOCK_LENGTH) {
+          writeBlocks(added);
+          return before;
         }
-        let block: Entry[] = [];
-        let blockLength = 0;
-        for (const entry of [...takeLoose(), ...added]) {
-          block.push(entry);
-          blockLength += entry[1].length;
-          if (blockLength < BLOCK_LENGTH) continue;
-          write(block, true);
-          [block, blockLength] = [[], 0];
-        }
-        if (block.length > 0) write(block, false);
-        updateLoose.run(blockLength);
+        const text = textOf(added);
+        insert.get(added.at(-1)?.[0] ?? 0, first[0], text);
+        const after = { ...before, length: before.length + text.length };
+        return after.length < MAX_LOOSE_LENGTH ? after : packOldest(after);
       },
     };
   };

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareEventDetailWriter } from './event-detail-table.ts';
+import type { LooseDetails } from './event-detail-table.ts';
 import { fromStatusCode } from './status-code.ts';
 import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
@@ -25,15 +26,20 @@ export interface EventWriter {
   readonly finish: () => void;
 }
 
+interface StoreRow extends LooseDetails {
+  readonly id: string;
+  readonly position: number;
+}
+
 /** Prepares what writes events. The result opens a writer for the transaction that is open now. */
 export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
-  const selectStore = db.prepare('SELECT id, position FROM store');
-  const updateStore = db.prepare('UPDATE store SET position = ?');
+  const selectStore = db.prepare('SELECT id, position, loose_details AS length, packed_details AS packed FROM store');
+  const updateStore = db.prepare('UPDATE store SET position = ?, loose_details = ?, packed_details = ?');
   const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const openDetails = prepareEventDetailWriter(db);
   const openTrend = prepareTrendWriter(db);
   return () => {
-    const store = selectStore.get() as unknown as { readonly id: string; readonly position: number };
+    const store = selectStore.get() as unknown as StoreRow;
     let { position } = store;
     const details = openDetails();
     const trend = openTrend();
@@ -55,8 +61,8 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
       read: (node, change, at) => toOutboxEvent(change, node, store.id, at),
       finish: () => {
         if (position === store.position) return;
-        updateStore.run(position);
-        details.finish();
+        const loose = details.finish(store);
+        updateStore.get(position, loose.length, loose.packed);
         trend.finish();
       },
     };

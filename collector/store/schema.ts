@@ -356,6 +356,9 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   ) STRICT;
   ALTER TABLE store ADD COLUMN loose_details INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE store ADD COLUMN packed_details INTEGER NOT NULL DEFAULT 0;
+  `,
 ]);
 
 /**
