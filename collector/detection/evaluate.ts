@@ -14,6 +14,8 @@ interface Item {
 /** What a rule knows of one finding. */
 export interface DetectionState {
   readonly items: readonly Item[];
+  /** The baseline could not be read: what is read first belongs to it. */
+  readonly isPending?: true;
 }
 
 /** What a finding says now; undefined: it is gone. */
@@ -53,7 +55,11 @@ export function evaluate(
 ): Evaluation {
   const known = new Map((before?.items ?? []).map((item) => [item.key, item]));
   const present = now === undefined ? new Map<string, readonly Evidence[]>() : presentItems(trigger, now);
-  if (present === undefined) return { state: { items: [...known.values()] }, fresh: undefined, repeated: 0 };
+  const isOfBaseline = isBaseline || before?.isPending === true;
+  if (present === undefined) {
+    const pending = isOfBaseline && trigger.on === 'failure' ? ({ isPending: true } as const) : {};
+    return { state: { items: [...known.values()], ...pending }, fresh: undefined, repeated: 0 };
+  }
   const worst = trigger.on === 'failure' ? worstOf(known.values()) : Infinity;
   const items: Item[] = [];
   const fresh: Evidence[] = [];
@@ -62,7 +68,7 @@ export function evaluate(
     const item = known.get(key);
     known.delete(key);
     const isOn = item?.isOn === true || (trigger.on === 'failure' && severityRank(key as Severity) >= worst);
-    if (isOn || isBaseline) items.push({ key, isOn: true, atMs: item?.atMs ?? 0 });
+    if (isOn || isOfBaseline) items.push({ key, isOn: true, atMs: item?.atMs ?? 0 });
     else if (item !== undefined && item.atMs > 0 && atMs - item.atMs < FLAP_MS) {
       repeated += 1;
       items.push({ key, isOn: true, atMs: item.atMs });

@@ -99,8 +99,9 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
     return typeof text === 'string' ? (JSON.parse(text) as DetectionState) : undefined;
   };
   const keep = (node: number, name: string, state: DetectionState, atMs: number): void => {
-    if (state.items.length === 0) removeState.run(node, name);
-    else putState.run(node, name, JSON.stringify(state), state.items.some(({ isOn }) => isOn) ? 0 : atMs);
+    const isKept = state.isPending === true || state.items.some(({ isOn }) => isOn);
+    if (state.items.length === 0 && !isKept) removeState.run(node, name);
+    else putState.run(node, name, JSON.stringify(state), isKept ? 0 : atMs);
   };
   const budgetOf = (node: number, rule: string, atMs: number): Budget => {
     const stored = selectBudget.get(node, rule) as unknown as Budget | undefined;
@@ -132,8 +133,11 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
     const name = `${rule.id}/${row.subject}`;
     let before = stateOf(node.key, name);
     // Nothing is known, but the finding is: it was stored before there was this rule.
-    if (before === undefined && previous !== undefined)
-      before = evaluate(trigger, undefined, { now: toStoredFinding(previous, node), atMs, isBaseline: true }).state;
+    if (before === undefined && previous !== undefined) {
+      const known = evaluate(trigger, undefined, { now: toStoredFinding(previous, node), atMs, isBaseline: true });
+      // A container that started later and could not be read at first is none of the baseline.
+      before = { items: known.state.items };
+    }
     const isNewCheck = (): boolean => {
       const oldest = selectOldest.get(key)?.['at'];
       return typeof oldest === 'number' && atMs - oldest > NEW_CHECK_MS;

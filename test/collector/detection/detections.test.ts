@@ -20,6 +20,8 @@ import { readValidator } from '../event/ocsf/validator.ts';
 import { account, accountsFact, sshdFact } from '../../fixture/facts.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 
+t.setTimeout(200_000);
+
 const OCSF = join(ROOT, '..', 'shared', 'ocsf', 'required.json');
 const MINUTE = 60_000;
 
@@ -87,6 +89,24 @@ void t.test('a container that was there is no detection, one that starts is, onc
   await report(31, [privileged('next')]);
   t.strictSame(await detected(), ['privileged-container new', 'privileged-container next'], 'another container');
 });
+
+void t.test(
+  'what could not be read in the first report belongs to the baseline, in a later one it does not',
+  async (t) => {
+    const { store, report, snapshot, detected, reopen } = await openFleet(t);
+    const unread = { verdict: 'unknown', reason: 'EACCES' } as const;
+    await snapshot(0, [privileged('old', unread), passed]);
+    await store.sweepDetections([], T0 + 30 * MINUTE);
+    await reopen();
+    await report(40, [privileged('new', unread)]);
+    await report(41, [privileged('old', unread)]);
+    await report(42, [privileged('old'), privileged('new')]);
+    t.strictSame(await detected(), ['privileged-container new']);
+    await report(60, [privileged('old', { verdict: 'notApplicable', reason: 'it does not run' })]);
+    await report(80, [privileged('old')]);
+    t.strictSame(await detected(), ['privileged-container new', 'privileged-container old'], 'it was started again');
+  },
+);
 
 void t.test('one is found by its uid, which another store does not share', async (t) => {
   const { store, report, snapshot } = await openFleet(t);
