@@ -187,7 +187,9 @@ await t.test('killed while committing: what was answered is there', async (t) =>
      import { commit, finding } from '${new URL('fleet.ts', here).href}';
      const store = await openSqliteStore({ path: ${JSON.stringify(path)} });
      for (let sequence = 1; ; sequence += 1) {
-       const put = [finding({ on: 'c' + sequence })];
+       // Now and then as many as fill compressed blocks of the outbox.
+       const length = sequence % 40 === 0 ? 900 : 1;
+       const put = Array.from({ length }, (_, index) => finding({ on: 'c' + sequence + '-' + index }));
        await store.commit([commit({ sequence, snapshot: sequence === 1, put })]);
        console.log(sequence);
      }`,
@@ -204,5 +206,13 @@ await t.test('killed while committing: what was answered is there', async (t) =>
   const state = await store.replicationState('n1');
   t.ok(answered >= 200 && (state?.committedSequence ?? 0) >= answered, `${String(answered)} answered`);
   t.equal((await all(store)).length, state?.findings);
+  const uids = new Set<string>();
+  for (let position = 0; ;) {
+    const page = await store.outbox(position, 10_000);
+    if (page.length === 0) break;
+    position = page.at(-1)?.position ?? 0;
+    for (const event of page) if ('finding' in event) uids.add(event.finding.uid);
+  }
+  t.equal(uids.size, state?.findings, 'each with an event that can be read');
   await store.close();
 });
