@@ -138,6 +138,8 @@ export function watchNode(options: WatchOptions): NodeWatch {
     if (observed.state === 'seen') model.putContainer(id, { container: observed.value });
     else {
       const unobserved = failedContainers().find((entry) => entry.id === id);
+      // A round that found it meanwhile has cleared the failed look: it is not gone.
+      if (observed.state === 'unreadable' && unobserved === undefined) return retryContainer(id);
       model.putContainer(id, unobserved === undefined ? {} : { unobserved });
       // It was started past the engine that would list it, or is over already: its processes tell.
       if (isNew && unobserved === undefined) queue.enqueueFacts(['unobserved']);
