@@ -36,7 +36,7 @@ interface Work {
   readonly activities: ActivityNotes;
   readonly detector: Detector;
   readonly waived: WaivedFindings;
-  /** Nothing of the node was stored before. */
+  /** Before the first snapshot of the node: changes that it sends earlier are of what the node had, too. */
   readonly isFirst: boolean;
   /** On the clock of the collector. */
   readonly receivedMs: number;
@@ -91,7 +91,7 @@ export function prepareCommits(
         activities,
         detector,
         waived,
-        isFirst: stream.epoch === '',
+        isFirst: stream.hasSnapshot === 0,
         receivedMs: commit.receivedAtMs,
         atMs: momentOf(commit),
         changes: [],

@@ -19,7 +19,7 @@ export interface ObservedFinding {
   readonly row: ContentRow;
   /** What the finding said before; undefined: it is new. */
   readonly previous: ContentRow | undefined;
-  /** Nothing of the node was stored before. */
+  /** The node has sent no snapshot before. */
   readonly isFirst: boolean;
 }
 
@@ -142,7 +142,7 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
       const oldest = selectOldest.get(key)?.['at'];
       return typeof oldest === 'number' && atMs - oldest > NEW_CHECK_MS;
     };
-    const isBaseline = isFirst || (before === undefined && previous === undefined && isNewCheck());
+    const isBaseline = before === undefined && previous === undefined && (isFirst || isNewCheck());
     const { state, fresh, repeated } = evaluate(trigger, before, { now: finding, atMs, isBaseline });
     keep(node.key, name, state, atMs);
     if (repeated > 0) suppress(node.key, rule.id, { count: repeated, atMs });

@@ -28,7 +28,7 @@ export interface NodeRemovalStatement {
 const ACTIVE_CODES = statusCodesOf().filter(isActiveStatus).join(', ');
 
 /** Of the row only what history shows stays. */
-const EMPTY_ROW = `epoch = '', sequence = 0, digest = 0, findings = 0, introduced = 0, agent_version = '',
+const EMPTY_ROW = `epoch = '', sequence = 0, has_snapshot = 0, digest = 0, findings = 0, introduced = 0, agent_version = '',
   operating_system = '', kernel_release = '', architecture = '', cpus = 0, memory_bytes = 0, runtime = '',
   security_modules = '', containers = '[]', first_seen = 0, last_seen = 0, connected = 0, offline_since = 0,
   agent_rss_bytes = 0, agent_cpu_ms = 0, dropped = 0`;

@@ -8,6 +8,8 @@ export interface NodeStream {
   readonly name: string;
   readonly epoch: string;
   readonly sequence: number;
+  /** 1: all findings of the node were stored once; 0: at most single changes. */
+  readonly hasSnapshot: 0 | 1;
   digest: number;
   findings: number;
 }
@@ -24,9 +26,13 @@ export interface ReplicationTable {
 
 /** Prepares the statements. */
 export function prepareReplicationTable(db: DatabaseSync): ReplicationTable {
-  const select = db.prepare('SELECT key, id, name, epoch, sequence, digest, findings FROM node WHERE id = ?');
+  const select = db.prepare(
+    'SELECT key, id, name, epoch, sequence, has_snapshot AS hasSnapshot, digest, findings FROM node WHERE id = ?',
+  );
   const insert = db.prepare('INSERT INTO node (id, name) VALUES (?1, ?1)');
-  const update = db.prepare('UPDATE node SET epoch = ?, sequence = ?, digest = ?, findings = ? WHERE key = ?');
+  const update = db.prepare(
+    'UPDATE node SET epoch = ?, sequence = ?, has_snapshot = ?, digest = ?, findings = ? WHERE key = ?',
+  );
   const find = (nodeId: string): NodeStream | undefined => select.get(nodeId) as unknown as NodeStream | undefined;
   return {
     find,
@@ -34,10 +40,17 @@ export function prepareReplicationTable(db: DatabaseSync): ReplicationTable {
       const found = find(nodeId);
       if (found !== undefined) return found;
       const key = Number(insert.run(nodeId).lastInsertRowid);
-      return { key, id: nodeId, name: nodeId, epoch: '', sequence: 0, digest: 0, findings: 0 };
+      return { key, id: nodeId, name: nodeId, epoch: '', sequence: 0, hasSnapshot: 0, digest: 0, findings: 0 };
     },
     advance: (stream, commit) => {
-      update.run(commit.epoch, commit.sequence, stream.digest, stream.findings, stream.key);
+      update.run(
+        commit.epoch,
+        commit.sequence,
+        commit.snapshot ? 1 : stream.hasSnapshot,
+        stream.digest,
+        stream.findings,
+        stream.key,
+      );
     },
   };
 }

@@ -359,6 +359,10 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `
   ALTER TABLE store ADD COLUMN packed_details INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE node ADD COLUMN has_snapshot INTEGER NOT NULL DEFAULT 0;
+  UPDATE node SET has_snapshot = 1 WHERE epoch <> '';
+  `,
 ]);
 
 /**

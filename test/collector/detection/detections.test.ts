@@ -90,6 +90,24 @@ void t.test('a container that was there is no detection, one that starts is, onc
   t.strictSame(await detected(), ['privileged-container new', 'privileged-container next'], 'another container');
 });
 
+void t.test('changes that a node sends before its first snapshot: what they are about was there', async (t) => {
+  const { report, snapshot, detected } = await openFleet(t);
+  await report(0, [privileged('one', { verdict: 'pass' }), finding({ check: 'image.setuid-files', on: 'i' })]);
+  await report(1, [privileged('two')]);
+  await snapshot(2, [privileged('one', { verdict: 'pass' }), privileged('two'), privileged('three')]);
+  t.strictSame(await detected(), [], 'they all were there when the node was first seen');
+  await report(3, [privileged('one'), privileged('four')]);
+  t.strictSame(await detected(), ['privileged-container one', 'privileged-container four']);
+});
+
+void t.test('a change that is reported before the first snapshot is detected', async (t) => {
+  const { report, snapshot, detected } = await openFleet(t);
+  await report(0, [privileged('one', { verdict: 'pass' })]);
+  await report(1, [privileged('one')]);
+  await snapshot(2, [privileged('one')]);
+  t.strictSame(await detected(), ['privileged-container one']);
+});
+
 void t.test(
   'what could not be read in the first report belongs to the baseline, in a later one it does not',
   async (t) => {
