@@ -82,8 +82,6 @@ export interface HostStat {
   readonly mode: number;
   readonly size: number;
   readonly modifiedAtMs: number;
-  /** When the kernel last noted a change of it: of its content, its entries, its owner or mode. 0: not known (in a recording of an earlier version). */
-  readonly changedAtMs: number;
   /** `device:inode` of stat(2): the same for all names of one file. */
   readonly fileId: string;
   /** Names that the file has in its file system. */

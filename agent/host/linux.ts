@@ -174,7 +174,6 @@ function toHostStat(realPath: string, stats: Stats): HostStat {
     mode: stats.mode & 0o7777,
     size: stats.size,
     modifiedAtMs: Math.trunc(stats.mtimeMs),
-    changedAtMs: Math.trunc(stats.ctimeMs),
     fileId: `${String(stats.dev)}:${String(stats.ino)}`,
     links: stats.nlink,
   };

@@ -1,6 +1,4 @@
-import type { Host, Read } from '../host/host.ts';
-import { createAbsentPaths } from './absent-paths.ts';
-import type { AbsentPaths } from './absent-paths.ts';
+import type { Host } from '../host/host.ts';
 
 /** What several inspectors read in one round: processes, the mounts and sockets of the node, its users and units. */
 const SHARED_CONTENT =
@@ -8,9 +6,6 @@ const SHARED_CONTENT =
 
 /** The way to a file outside of /proc: the same directories lead to many files. */
 const SHARED_WAY = /^\/(?!proc\/)/;
-
-/** File systems of the kernel, whose directories do not change their times. */
-const KERNEL = /^\/(?:proc|sys)(?:\/|$)/;
 
 /** Answers that are kept for one round, so that all inspectors of the round judge one state of the node. */
 export interface RoundMemory {
@@ -20,16 +15,12 @@ export interface RoundMemory {
   readonly shared: <T>(host: Host, place: string, read: () => Promise<T>) => Promise<T>;
 }
 
-/**
- * A memory without an open round. A round ends when its host is dropped; what stays is which paths are absent. `now`:
- * milliseconds since 1970, by the clock that stamps files.
- */
-export function createRoundMemory(now: () => number = Date.now): RoundMemory {
+/** A memory without an open round. A round ends when its host is dropped. */
+export function createRoundMemory(): RoundMemory {
   const rounds = new WeakMap<Host, Map<string, Promise<unknown>>>();
-  const absentPaths = createAbsentPaths(now);
   return {
     openRound: (host) => {
-      const round = rememberingHost(host, absentPaths);
+      const round = rememberingHost(host);
       rounds.set(round, new Map());
       return round;
     },
@@ -44,42 +35,39 @@ export function createRoundMemory(now: () => number = Date.now): RoundMemory {
   };
 }
 
-function rememberingHost(host: Host, { readUnlessAbsent }: AbsentPaths): Host {
+function rememberingHost(host: Host): Host {
   const isContentShared = (path: string): boolean => SHARED_CONTENT.test(path);
   const isWayShared = (path: string): boolean => SHARED_WAY.test(path) || SHARED_CONTENT.test(path);
-  const remember = <T>(
-    op: string,
-    isShared: (path: string) => boolean,
-    ask: (path: string, limit: number | undefined) => Promise<Read<T>>,
-  ): ((path: string, limit?: number) => Promise<Read<T>>) => {
-    const known = new Map<string, Promise<Read<T>>>();
-    // A different bound is a different question.
-    return (path, limit) => {
-      if (!isShared(path) && KERNEL.test(path)) return ask(path, limit);
-      const key = `${op} ${String(limit)}:${path}`;
-      const before = known.get(key);
-      if (before !== undefined) return before;
-      const answer = KERNEL.test(path)
-        ? ask(path, limit)
-        : readUnlessAbsent({ host, round }, { key, path }, () => ask(path, limit));
-      if (isShared(path)) known.set(key, answer);
-      return answer;
-    };
-  };
-  const readFile = remember('readFile', isContentShared, (path, maxBytes) =>
+  const readFile = remembering(isContentShared, (path: string, maxBytes: number | undefined) =>
     host.readFile(path, maxBytes === undefined ? {} : { maxBytes }),
   );
-  const list = remember('list', isContentShared, (path, maxEntries) =>
+  const list = remembering(isContentShared, (path: string, maxEntries: number | undefined) =>
     host.list(path, maxEntries === undefined ? {} : { maxEntries }),
   );
-  const stat = remember('stat', isWayShared, host.stat);
-  const readLink = remember('readLink', isWayShared, host.readLink);
-  const round: Host = {
+  const stat = remembering(isWayShared, (path: string) => host.stat(path));
+  const readLink = remembering(isWayShared, (path: string) => host.readLink(path));
+  return {
     ...host,
     readFile: (path, limits) => readFile(path, limits?.maxBytes),
     list: (path, limits) => list(path, limits?.maxEntries),
-    stat: (path) => stat(path),
-    readLink: (path) => readLink(path),
+    stat: (path) => stat(path, undefined),
+    readLink: (path) => readLink(path, undefined),
   };
-  return round;
+}
+
+/** Remembers answers for shared paths; a different bound is a different question. */
+function remembering<T>(
+  isShared: (path: string) => boolean,
+  ask: (path: string, limit: number | undefined) => Promise<T>,
+): (path: string, limit: number | undefined) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (path, limit) => {
+    if (!isShared(path)) return ask(path, limit);
+    const key = `${String(limit)}:${path}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const answer = ask(path, limit);
+    known.set(key, answer);
+    return answer;
+  };
 }

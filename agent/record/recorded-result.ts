@@ -44,8 +44,6 @@ export const resultSchema = s.object({
       mode: s.integer(),
       size: s.integer(),
       modifiedAtMs: s.integer(),
-      // Recordings of earlier versions do not have it.
-      changedAtMs: s.withDefault(s.integer(), 0),
       fileId: s.string('', 64),
       links: s.integer(),
     }),

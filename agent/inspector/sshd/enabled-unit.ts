@@ -48,7 +48,7 @@ async function possibleLinks(host: Host): Promise<readonly EnabledUnit[]> {
  */
 export async function enabledUnit(host: Host): Promise<EnabledUnit | undefined> {
   const possible = await possibleLinks(host);
-  const links = await Promise.all(possible.map(({ path }) => host.readLink(path)));
+  const links = await host.readMany(possible.map(({ path }) => ({ op: 'readLink', path })));
   const enabled = possible.filter((_, index) => links[index]?.ok === true);
   if (enabled.length === 0 || (await hasNoInit(host))) return undefined;
   for (const link of enabled) {
