@@ -8,7 +8,7 @@ import type { CliClient } from '../api/connect.ts';
 import { defineCommand, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
 import { runListOrShow } from '../images/list-or-show.ts';
-import { isTable, printDocument, printListing } from '../output/listing.ts';
+import { describeUnlistable, isTable, printDocument, printListing } from '../output/listing.ts';
 import { printError, printFailure } from '../print-error.ts';
 import type { Cell } from '../render/table.ts';
 
@@ -44,6 +44,8 @@ export const denials = defineCommand({
   run: async (context) => {
     const problem = wrongOption(context);
     if (problem !== undefined) return printError(context, problem, SEE);
+    const unlistable = context.args.operands[0] === 'show' ? describeUnlistable(context, 'denials show') : undefined;
+    if (unlistable !== undefined) return printError(context, unlistable, SEE);
     return runListOrShow(context, { command: 'denials', operand: 'the id of a denial', list, show });
   },
 });
