@@ -43,7 +43,7 @@ export const accountSchema = s.object(
     authorizedKeys: observed(s.list(authorizedKeySchema, '', 256), 'keys that sshd accepts for the account'),
     openPaths: s.list(openPathSchema, 'on the way to its keys, what others can change', 32),
     privateKeys: observed(s.list(privateKeySchema, '', 64), 'private keys in its `.ssh` directory'),
-    trustFiles: s.list(s.string('`.rhosts` or `.shosts` in its home directory', 4096), '', 4),
+    trustFiles: observed(s.list(s.string('', 4096), '', 4), '`.rhosts` and `.shosts` that exist in its home directory'),
   },
   'an account of the node',
 );

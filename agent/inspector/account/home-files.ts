@@ -46,7 +46,10 @@ export async function readHomeFiles(reader: HomeReader, account: PasswdEntry): P
   const { host, local } = reader;
   const home = await findHome(host, local, account.home);
   const keys = await readKeyFiles(reader, account, home);
-  if (!home.ok) return { ...keys, privateKeys: unseen(home, clip(account.home, 4096)), trustFiles: [] };
+  if (!home.ok) {
+    const nothing = unseen(home, clip(account.home, 4096));
+    return { ...keys, privateKeys: nothing, trustFiles: nothing };
+  }
   return {
     ...keys,
     privateKeys: await readPrivateKeys(reader, account, home.value),
@@ -178,15 +181,17 @@ async function readPrivateKeys(
   return failed !== undefined && keys.every(({ encrypted }) => encrypted) ? failed : seen(keys, directory);
 }
 
-async function findTrustFiles(host: Host, home: OwnedDirectory, local: LocalPaths): Promise<readonly string[]> {
+async function findTrustFiles(host: Host, home: OwnedDirectory, local: LocalPaths): Promise<Account['trustFiles']> {
   const found: string[] = [];
   for (const name of ['.rhosts', '.shosts']) {
     const path = `${home.path}/${name}`;
-    if (local.refusal(path) !== undefined) continue;
+    const refused = local.refusal(path);
+    if (refused !== undefined) return unreadable(clip(path, 4096), refused);
     const stat = await host.stat(path);
+    if (!stat.ok && stat.code !== 'absent') return unreadable(clip(path, 4096), stat.reason);
     if (stat.ok && stat.value.kind === 'file' && stat.value.size > 0) found.push(clip(path, 4096));
   }
-  return found;
+  return seen(found, clip(home.path, 4096));
 }
 
 /** `AuthorizedKeysFile` for an account, sshd_config(5), TOKENS; undefined where it names none. */

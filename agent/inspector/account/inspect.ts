@@ -112,7 +112,7 @@ async function readHomes(
 
 function notRead({ home }: PasswdEntry, reason: string): HomeFacts {
   const nothing = unreadable(home, reason);
-  return { authorizedKeys: nothing, openPaths: [], privateKeys: nothing, trustFiles: [] };
+  return { authorizedKeys: nothing, openPaths: [], privateKeys: nothing, trustFiles: nothing };
 }
 
 /** `AuthorizedKeysFile` under every condition. Without an SSH server no key opens anything; undefined: not known. */

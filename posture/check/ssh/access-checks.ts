@@ -343,13 +343,11 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
       const expected = 'no such file';
       const evidence = (source: string, seen: string): Evidence => ({ source, seen, expected });
       const ofHost = trustFiles.state === 'seen' ? trustFiles.value.map((path) => evidence(path, 'exists')) : [];
-      const ofUsers =
-        users.state === 'seen'
-          ? users.value.flatMap((user) => user.trustFiles.map((path) => evidence(path, `${quote(user.name)}: exists`)))
-          : [];
-      // A home directory that could not be read may contain such a file.
-      const homes = users.state === 'seen' ? users.value.map(({ privateKeys }) => privateKeys) : [];
-      const unread = [trustFiles, users, ...homes].flatMap((each) =>
+      const accounts = users.state === 'seen' ? users.value : [];
+      const ofUsers = accounts.flatMap(({ name, trustFiles: own }) =>
+        own.state === 'seen' ? own.value.map((path) => evidence(path, `${quote(name)}: exists`)) : [],
+      );
+      const unread = [trustFiles, users, ...accounts.map((account) => account.trustFiles)].flatMap((each) =>
         each.state === 'unreadable' ? [`${each.source}: ${each.reason}`] : [],
       );
       return judgeList({

@@ -108,6 +108,11 @@ t.test('whose groups are private is not known without /etc/group', async (t) => 
   };
   const fact = await accountsInspector.inspect(await nodeWith(t, tree, /^\/etc\/group$/), factsOf());
   t.match(fact.users, { state: 'seen', value: [{ authorizedKeys: { state: 'unreadable', reason: /EMFILE/ } }] });
+  const trusting = await accountsInspector.inspect(
+    await nodeWith(t, { ...tree, '/home/ada/.profile': '' }, /\/\.shosts$/),
+    factsOf(),
+  );
+  t.match(trusting.users, { state: 'seen', value: [{ trustFiles: { state: 'unreadable', reason: /EMFILE/ } }] });
 });
 
 t.test('an audit rule that excludes a path which cannot be read at the moment', async (t) => {

@@ -236,7 +236,7 @@ t.test('an account with keys below its home and in a directory of root', async (
     canLogin: true,
     authorizedKeys: { value: [{ path: '/home/ada/.ssh/authorized_keys' }, { path: '/etc/keys/ada' }] },
     privateKeys: { value: [{ path: '/home/ada/.ssh/id_rsa', encrypted: false }] },
-    trustFiles: ['/home/ada/.rhosts'],
+    trustFiles: { value: ['/home/ada/.rhosts'] },
     openPaths: [],
   });
   t.match(fact.sudo, { value: [{ who: ['ada'], source: '/etc/sudoers.d/ops:1' }] });

@@ -152,14 +152,16 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
       'of a user',
       {
         ...access({ trustFiles: UNREAD }),
-        accounts: accountsFact({ users: seen([account({ trustFiles: ['/home/ada/.rhosts'] })], '/etc/passwd') }),
+        accounts: accountsFact({
+          users: seen([account({ trustFiles: seen(['/home/ada/.rhosts'], '/home/ada') })], '/etc/passwd'),
+        }),
       },
       'fail',
     ],
     ['not read', access({ trustFiles: UNREAD }), 'unknown'],
     [
       'a home directory was not read',
-      { ...access({}), accounts: accountsFact({ users: seen([account({ privateKeys: UNREAD })], '/etc/passwd') }) },
+      { ...access({}), accounts: accountsFact({ users: seen([account({ trustFiles: UNREAD })], '/etc/passwd') }) },
       'unknown',
     ],
   ],
