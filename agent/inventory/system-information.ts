@@ -36,7 +36,8 @@ export async function memoryUsage(): Promise<MemoryUsage> {
 export async function openFiles(): Promise<NodeStatusFact['openFiles']> {
   const { default: filesystem } = await import('systeminformation/lib/filesystem.js');
   const { allocated, max } = await filesystem.fsOpenFiles();
-  return understood({ allocated, limit: max }, OPEN_FILES, true);
+  // systemd sets it to the largest number of the kernel, 2^63 - 1.
+  return understood({ allocated, limit: Math.min(max, Number.MAX_SAFE_INTEGER) }, OPEN_FILES, true);
 }
 
 async function memoryData() {

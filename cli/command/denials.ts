@@ -1,7 +1,7 @@
 import { denialList, denialObject, DENIAL_OUTCOMES, ENFORCING_PROGRAMS } from '../../api/denial.ts';
 import type { StoredDenialInfo } from '../../api/denial.ts';
 import { withQuery } from '../../api/client.ts';
-import { dateTime } from '../../api/format.ts';
+import { ago, dateTime } from '../../api/format.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import type { CliClient } from '../api/connect.ts';
@@ -90,23 +90,24 @@ async function read(client: CliClient, { args, clock }: Context, limit: number) 
 async function list(context: Context, client: CliClient): Promise<number> {
   const found = await read(client, context, limitOf(context.args.value('limit')));
   if (!found.ok) return printFailure(context, found.problem);
+  const nowMs = context.clock.now();
   await printListing(context, {
     document: { denials: found.value },
     items: found.value,
     names: found.value.map(({ id }) => id),
     columns: [
-      { title: 'TIME', min: 19 },
+      { title: 'TIME' },
       { title: 'OUTCOME' },
-      { title: 'OBJECT', min: 14 },
+      { title: 'OBJECT', min: 16 },
       { title: 'USER', min: 8 },
-      { title: 'WHY', min: 13 },
+      { title: 'WHY', min: 16 },
       { title: 'POLICIES', wide: true },
       { title: 'OPERATION', wide: true },
       { title: 'REPORTED BY', wide: true },
       { title: 'ID' },
     ],
     rows: found.value.map((denial) => [
-      { text: dateTime(denial.receivedMs) },
+      { text: ago(denial.receivedMs, nowMs), value: dateTime(denial.receivedMs) },
       outcomeCell(denial, context),
       { text: denialObject(denial) },
       { text: denial.user === '' ? '-' : denial.user },

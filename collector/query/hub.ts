@@ -148,14 +148,13 @@ async function sendQuery(sessions: Sessions, query: PendingQuery, { id, request,
     if (start > 0) await new Promise(setImmediate);
     // Some may have been lost in the meantime, and after a timeout or when nobody waits any more, none is left.
     const next = reachable.slice(start, start + NODES_PER_TURN).filter((node) => query.isWaiting(node.id));
+    // Before it is sent, so that no answer comes too early.
+    for (const node of next) query.setSent(node.id);
     const sent = sessions.sendAll(
       next.map((node) => node.id),
       message,
     );
-    for (const node of next) {
-      if (sent.has(node.id)) query.setSent(node.id);
-      else refuse(node);
-    }
+    for (const node of next) if (!sent.has(node.id)) refuse(node);
   }
 }
 

@@ -84,7 +84,7 @@ export const nodeStatusSchema = s.object(
       'time that tasks waited for CPU, memory and I/O, `/proc/pressure`; absent where the kernel does not measure it',
     ),
     openFiles: observed(
-      s.object({ allocated: s.integer('file handles in use'), limit: s.integer('`fs.file-max`') }),
+      s.object({ allocated: s.integer('file handles in use'), limit: s.integer('`fs.file-max`, at most 2^53 - 1') }),
       '`/proc/sys/fs/file-nr`',
     ),
     processes: observed(s.integer(), 'number of processes of the machine'),

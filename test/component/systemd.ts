@@ -51,8 +51,8 @@ function mountRoot(directory: string): string {
   return `mount -t overlay overlay -o lowerdir=/,upperdir=${directory}/up,workdir=${directory}/work ${directory}/root`;
 }
 
-/** What process 1 finds: https://systemd.io/CONTAINER_INTERFACE/ */
-const BOOT = `mount -t proc proc proc; mount -t sysfs -o ro sysfs sys; mount -t cgroup2 none sys/fs/cgroup
+/** What process 1 finds: https://systemd.io/CONTAINER_INTERFACE/. It would raise limits of this machine in /proc/sys. */
+const BOOT = `mount -t proc proc proc; mount --bind proc/sys proc/sys; mount -o remount,ro,bind proc/sys; mount -t sysfs -o ro sysfs sys; mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev
 for n in null zero full random urandom tty; do touch dev/$n; mount --bind /dev/$n dev/$n; done
 ln -s /proc/self/fd dev/fd; mkdir dev/pts; mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts; ln -s pts/ptmx dev/ptmx
