@@ -2,7 +2,7 @@ import { annotate } from '../../image/policy/annotations.ts';
 import { createRegistryClient } from '../../image/registry/registry-client.ts';
 import type { RegistryClient } from '../../image/registry/registry-client.ts';
 import type { RegistryOptions } from '../../image/registry/registry-session.ts';
-import type { RegistryResult } from '../../image/registry/registry-result.ts';
+import type { RegistryFailure, RegistryResult } from '../../image/registry/registry-result.ts';
 import { decideFromSnapshot } from '../../policy/decide-from-snapshot.ts';
 import { matchesGlob } from '../../policy/glob.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
@@ -93,18 +93,23 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
     cached(`${registry}/${path}@${digest}`, () => readBuildTime(clientOf(registry), path, digest));
   /**
    * Whether an image was built before the one that runs: a tag that was moved back is no rebuild. False where the registry
-   * does not have the image that runs any more, or where a time is not known.
+   * does not have the image that runs any more, or where a time is not known. `running` has the id of the image among its
+   * digests, to which some registries answer HTTP 500: a failure counts only where no other digest says the time.
    */
   const isOlder = async (candidate: ImageReference & { readonly digest: string }, running: readonly string[]) => {
     const own = await buildTime(candidate, candidate.digest);
     if (!own.ok) return own;
+    let failure: RegistryFailure | undefined;
+    let isCompared = own.value === undefined;
     for (const digest of running.filter(isDigest).slice(0, MAX_DIGESTS)) {
       const before = await buildTime(candidate, digest);
-      if (!before.ok) return before;
-      if (own.value !== undefined && before.value !== undefined && own.value < before.value)
-        return { ok: true as const, value: true };
+      if (!before.ok) failure ??= before;
+      else if (own.value !== undefined && before.value !== undefined) {
+        if (own.value < before.value) return { ok: true as const, value: true };
+        isCompared = true;
+      }
     }
-    return { ok: true as const, value: false };
+    return failure === undefined || isCompared ? { ok: true as const, value: false } : failure;
   };
   /** References of one rule, and why they are not all of them. */
   const byRule = async ({ reference, digests }: SuccessorRequest, rule: SuccessorRule) => {
