@@ -43,7 +43,7 @@ interface Slot {
   answer: QueryAnswer | undefined;
 }
 
-/** A query to `nodes`, none of which has answered. Answers come in the order of `nodes`, each of which is there once. */
+/** A query that no node has answered yet. Answers come in the order of `nodes`, one for each. */
 export function createPendingQuery(nodes: readonly NodeRow[], limits: PendingLimits): PendingQuery {
   const slots = new Map<string, Slot>(
     nodes.map((node) => [node.id, { node, reassembly: undefined, answer: undefined }]),

@@ -77,7 +77,7 @@ export function peerOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 /**
- * Whom an address stands for: an IPv4 address for itself, an IPv6 address for its first 64 bits, since one host has as
+ * The network of an address: an IPv4 address itself, the first 64 bits of an IPv6 address, since one host has as
  * many addresses in its network as it likes. Addresses as the operating system writes them.
  */
 export function networkOf(address: string): string {

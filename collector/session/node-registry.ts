@@ -128,7 +128,7 @@ export async function openNodeRegistry(options: NodeRegistryOptions): Promise<No
   };
 }
 
-/** The row of a node of which nothing is known but its id. Times: milliseconds since 1970. */
+/** The row of a node before anything but its id is known. Times: milliseconds since 1970. */
 export function newNodeRow(id: string, nowMs: number): NodeRow {
   return {
     id,

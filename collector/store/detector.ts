@@ -135,7 +135,7 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
     // Nothing is known, but the finding is: it was stored before there was this rule.
     if (before === undefined && previous !== undefined) {
       const known = evaluate(trigger, undefined, { now: toStoredFinding(previous, node), atMs, isBaseline: true });
-      // A container that started later and could not be read at first is none of the baseline.
+      // A container that started later and could not be read at first does not belong to the baseline.
       before = { items: known.state.items };
     }
     const isNewCheck = (): boolean => {

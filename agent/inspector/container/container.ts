@@ -25,7 +25,7 @@ export type Inspection =
       readonly outcome: 'failed';
       readonly reason: string;
       readonly engineAbsent: boolean;
-      /** A sandbox of which it is not known whether it is idle. */
+      /** A sandbox that may be idle or not: that could not be read. */
       readonly isSandbox?: true;
     };
 
