@@ -61,7 +61,7 @@ export interface DeliveryWorker {
 const BATCH = 500;
 /**
  * A batch that takes longer is not made larger; one that fails after as long is halved. A receiver behind a slow line
- * would otherwise be sent the same batch for ever, of which each attempt ends at its deadline.
+ * would otherwise get the same batch for ever, and each attempt would end at its deadline.
  */
 const SLOW_MS = 10_000;
 /** Waits between attempts, with full jitter. */

@@ -11,7 +11,7 @@ import { StoreError } from './error.ts';
  * A large transaction adds compressed blocks, a small one a row of text, which costs it less. Where every sink is up to
  * date, rows of text are deleted before there are many. Where MAX_LOOSE_LENGTH characters of them wait, each transaction
  * that adds one also compresses the oldest into a block. `store.loose_details` counts the characters, and is corrected
- * once rows are looked for in vain; `store.packed_details` is the position up to which there is no row of text.
+ * when a search finds no rows; up to the position `store.packed_details` no row is text.
  */
 
 /** Characters of a block before it is compressed; the last detail can exceed it. Bounds what reading one event costs. */

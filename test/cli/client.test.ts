@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs';
-import { chmodSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { existsSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
@@ -14,7 +11,7 @@ import type { ApiServer, ServerOptions } from '../collector/api/server.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { asffIssues } from '../collector/event/asff-constraints.ts';
 import { readValidator } from '../collector/event/ocsf/validator.ts';
-import { environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
+import { closedAddress, environmentOf, plimsoll, PROGRAM, temporaryDirectory } from './process.ts';
 import type { Run } from './process.ts';
 import { UNUSED } from '../collector/sink/events.ts';
 
@@ -479,53 +476,4 @@ void t.test('a link to the console', async (t) => {
   const refused = await run('console');
   t.equal(refused.code, 2);
   t.match(refused.stderr, /does not accept this operator token/);
-});
-
-void t.test('each obstacle is reported, with what to do', async (t) => {
-  const { flags, directory, tokenFile } = await fleet(t);
-  const closed = await closedAddress();
-  const none = await plimsoll(['nodes', '--api', closed, '--data-dir', directory]);
-  t.equal(none.code, 2);
-  t.match(
-    none.stderr,
-    new RegExp(`no collector answers at http://${closed} \\(ECONNREFUSED\\)\n {2}start one with: plimsoll up`),
-  );
-  const missing = await plimsoll(['nodes', ...flags.with(3, join(directory, 'absent'))]);
-  t.match(missing.stderr, /operator token could not be read from .*absent: ENOENT/);
-  writeFileSync(tokenFile, 'd3Jvbmc');
-  t.match((await plimsoll(['nodes', ...flags])).stderr, /does not accept this operator token/);
-  writeFileSync(tokenFile, '\0\u0001');
-  t.match((await plimsoll(['nodes', ...flags])).stderr, /it contains no token/);
-  chmodSync(tokenFile, 0o600);
-});
-
-/** An address where nobody listens: a port that was free a moment ago. */
-async function closedAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${String(port)}`;
-}
-
-void t.test('something else that listens there', async (t) => {
-  const answers: readonly (readonly [status: number, type: string, body: string, problem: RegExp])[] = [
-    [200, 'text/html', '<html>', /does not understand \(not JSON\)/],
-    [200, 'application/json', '{"nodes":[{"id":1}]}', /does not understand \(\.nodes\[0\]\.id: expected a string\)/],
-    [500, 'text/html', 'oops', /answered HTTP 500/],
-    [301, 'text/html', '', /no collector answers|HTTP 301/],
-  ];
-  for (const [status, type, body, problem] of answers) {
-    const server = createServer((_request, response) => {
-      response.writeHead(status, { 'content-type': type, location: 'http://127.0.0.1:1/' }).end(body);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    const directory = temporaryDirectory(t);
-    writeFileSync(join(directory, 'operator-token'), TOKEN);
-    const run = await plimsoll(['nodes', '--api', `127.0.0.1:${String(port)}`, '--data-dir', directory]);
-    server.close();
-    t.equal(run.code, 2);
-    t.match(run.stderr, problem);
-  }
 });

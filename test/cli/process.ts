@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,4 +53,13 @@ export function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-cli-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** An address where nobody listens: a port that was free a moment ago. */
+export async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${String(port)}`;
 }

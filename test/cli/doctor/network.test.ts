@@ -17,6 +17,7 @@ import { startServer, TOKEN } from '../../collector/api/server.ts';
 import { startCollector } from '../../collector/session/collector.ts';
 import type { TestCollector } from '../../collector/session/collector.ts';
 import { newFleet } from '../../collector/session/node.ts';
+import { closedAddress } from '../process.ts';
 import { directoryOf, installationOf } from './installation.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -26,15 +27,6 @@ async function listening(t: Test, server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   return `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-}
-
-/** An address where nobody listens: a port that was free a moment ago. */
-async function closedAddress(): Promise<string> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${String(port)}`;
 }
 
 /** A server that takes connections and says nothing. */
