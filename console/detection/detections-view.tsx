@@ -2,12 +2,11 @@ import type { JSX } from 'preact';
 import { withQuery } from '../../api/client.ts';
 import { DETECTION_RULE_IDS, DETECTION_TITLES, detectionList } from '../../api/detection.ts';
 import type { DetectionInfo } from '../../api/detection.ts';
-import { counted } from '../../api/format.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { usePages } from '../hook/use-pages.ts';
 import { DataTable } from '../part/data-table.tsx';
 import { NodeSelect } from '../part/node-select.tsx';
-import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { PagedCard } from '../part/paged-card.tsx';
 import { PeriodChoices } from '../part/period-choices.tsx';
 import { SeverityTag } from '../part/severity-tag.tsx';
 import { Ago } from '../part/time-text.tsx';
@@ -88,38 +87,29 @@ function DetectionList({ filter }: { readonly filter: DetectionFilter }): JSX.El
     },
     REFRESH_MS,
   );
-  const { value, problem, items, reload } = pages;
   return (
-    <>
-      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
-      {value === undefined && problem === undefined ? <LoadingNote what="the detections" /> : null}
-      {value !== undefined && items.length === 0 ? (
-        <EmptyNote>
-          {written === '' ? 'Nothing was detected within the retention period.' : 'No detection matches these filters.'}
-        </EmptyNote>
-      ) : null}
-      {items.length === 0 ? null : (
-        <section class="card" aria-label="Detections, newest first">
-          <p class="findings-count" role="status">
-            {counted(items.length, 'detection')}
-            {pages.hasOlder ? ', and older ones' : ''}
-          </p>
-          <DetectionTable detections={items} />
-          {pages.hasOlder ? (
-            <button type="button" class="button" disabled={pages.isReadingOlder} onClick={() => void pages.readOlder()}>
-              Show older detections
-            </button>
-          ) : null}
-        </section>
-      )}
-    </>
+    <PagedCard
+      pages={pages}
+      one="detection"
+      empty={
+        written === '' ? 'Nothing was detected within the retention period.' : 'No detection matches these filters.'
+      }
+    >
+      {(detections, label) => <DetectionTable detections={detections} label={label} />}
+    </PagedCard>
   );
 }
 
-function DetectionTable({ detections }: { readonly detections: readonly DetectionInfo[] }): JSX.Element {
+function DetectionTable({
+  detections,
+  label,
+}: {
+  readonly detections: readonly DetectionInfo[];
+  readonly label: string;
+}): JSX.Element {
   return (
     <DataTable
-      label="Detections, newest first"
+      label={label}
       columns={['What', 'Severity', 'When', 'Node', 'Subject', 'Why', 'ATT&CK']}
       rows={detections.map((detection) => {
         const { id, title, severity, atMs, nodeId, nodeName, subject, reason } = detection;

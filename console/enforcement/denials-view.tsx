@@ -9,12 +9,11 @@ import {
   PROGRAM_LABELS,
 } from '../../api/denial.ts';
 import type { StoredDenialInfo } from '../../api/denial.ts';
-import { counted } from '../../api/format.ts';
 import { replaceHash } from '../hook/use-hash.ts';
 import { usePages } from '../hook/use-pages.ts';
 import { Choices } from '../part/choices.tsx';
 import { DataTable } from '../part/data-table.tsx';
-import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { PagedCard } from '../part/paged-card.tsx';
 import { PeriodChoices } from '../part/period-choices.tsx';
 import { SearchField } from '../part/search-field.tsx';
 import { Ago } from '../part/time-text.tsx';
@@ -102,39 +101,32 @@ function DenialList({ filter }: { readonly filter: DenialFilter }): JSX.Element 
     },
     REFRESH_MS,
   );
-  const { value, problem, items, reload } = pages;
   return (
-    <>
-      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
-      {value === undefined && problem === undefined ? <LoadingNote what="the denials" /> : null}
-      {value !== undefined && items.length === 0 ? (
-        <EmptyNote>
+    <PagedCard
+      pages={pages}
+      one="denial"
+      empty={
+        <>
           {written === '' ? 'No denial was reported.' : 'No denial matches these filters.'} Programs report only where
           they have a token for it: see docs/admission.md and docs/docker-authorization.md.
-        </EmptyNote>
-      ) : null}
-      {items.length === 0 ? null : (
-        <section class="card" aria-label="Denials, newest first">
-          <p class="findings-count" role="status">
-            {counted(items.length, 'denial')}
-            {pages.hasOlder ? ', and older ones' : ''}
-          </p>
-          <DenialTable denials={items} />
-          {pages.hasOlder ? (
-            <button type="button" class="button" disabled={pages.isReadingOlder} onClick={() => void pages.readOlder()}>
-              Show older denials
-            </button>
-          ) : null}
-        </section>
-      )}
-    </>
+        </>
+      }
+    >
+      {(denials, label) => <DenialTable denials={denials} label={label} />}
+    </PagedCard>
   );
 }
 
-function DenialTable({ denials }: { readonly denials: readonly StoredDenialInfo[] }): JSX.Element {
+function DenialTable({
+  denials,
+  label,
+}: {
+  readonly denials: readonly StoredDenialInfo[];
+  readonly label: string;
+}): JSX.Element {
   return (
     <DataTable
-      label="Denials, newest first"
+      label={label}
       columns={['Object', 'Outcome', 'When', 'User', 'Why', 'Policies']}
       rows={denials.map((denial) => ({
         key: `${denial.source} ${denial.id}`,

@@ -7,7 +7,7 @@ import { replaceHash } from '../hook/use-hash.ts';
 import { useReloadOn } from '../hook/use-live.ts';
 import { usePages } from '../hook/use-pages.ts';
 import { NodeSelect } from '../part/node-select.tsx';
-import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { OlderButton, PagesNotes } from '../part/paged-card.tsx';
 import { historyHash } from '../route.ts';
 import { useServices } from '../services.ts';
 import { ChangeList } from './change-list.tsx';
@@ -45,7 +45,7 @@ export function History({ nodeId, subject = '' }: { readonly nodeId: string; rea
     itemsOf: ({ entries }) => entries,
     idOf: ({ position }) => position,
   });
-  const { value, problem, items, reload } = pages;
+  const { items, reload } = pages;
   useReloadOn(
     (item) => item.type === 'finding' && (nodeId === '' || item.event.finding.nodeId === nodeId),
     reload,
@@ -54,17 +54,9 @@ export function History({ nodeId, subject = '' }: { readonly nodeId: string; rea
   const names = new Map(nodes.map(({ id, name }) => [id, name]));
   return (
     <>
-      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
-      {value === undefined && problem === undefined ? <LoadingNote what="the history" /> : null}
-      {value !== undefined && items.length === 0 ? (
-        <EmptyNote>No changes of findings within the retention period.</EmptyNote>
-      ) : null}
+      <PagesNotes pages={pages} what="the history" empty="No changes of findings within the retention period." />
       <ChangeList changes={items.map((entry) => changeOfHistory(entry, names.get(entry.nodeId) ?? entry.nodeId))} />
-      {pages.hasOlder ? (
-        <button type="button" class="button" disabled={pages.isReadingOlder} onClick={() => void pages.readOlder()}>
-          Show older changes
-        </button>
-      ) : null}
+      <OlderButton pages={pages} what="changes" />
     </>
   );
 }

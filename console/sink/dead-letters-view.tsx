@@ -1,14 +1,13 @@
 import type { JSX } from 'preact';
 import { withQuery } from '../../api/client.ts';
 import { deadLetterList } from '../../api/dead-letter.ts';
-import { counted } from '../../api/format.ts';
 import { sinkList } from '../../api/status.ts';
 import { EventSections } from '../detection/section-links.tsx';
 import { replaceHash } from '../hook/use-hash.ts';
 import { useLoad } from '../hook/use-load.ts';
 import { usePages } from '../hook/use-pages.ts';
 import { DataTable } from '../part/data-table.tsx';
-import { EmptyNote, LoadingNote, ProblemNote } from '../part/note.tsx';
+import { PagedCard } from '../part/paged-card.tsx';
 import { Ago } from '../part/time-text.tsx';
 import { UntrustedText } from '../part/untrusted-text.tsx';
 import { deadLetterHash, deadLettersHash } from '../route.ts';
@@ -68,46 +67,33 @@ function DeadLetterList({ sink }: { readonly sink: string }): JSX.Element {
     },
     REFRESH_MS,
   );
-  const { value, problem, items, reload } = pages;
   return (
-    <>
-      {problem === undefined ? null : <ProblemNote problem={problem} onRetry={reload} />}
-      {value === undefined && problem === undefined ? <LoadingNote what="the dead letters" /> : null}
-      {value !== undefined && items.length === 0 ? (
-        <EmptyNote>{sink === '' ? 'No dead letters.' : 'No dead letters of this sink.'}</EmptyNote>
-      ) : null}
-      {items.length === 0 ? null : (
-        <section class="card" aria-label="Dead letters, newest first">
-          <p class="findings-count" role="status">
-            {counted(items.length, 'dead letter')}
-            {pages.hasOlder ? ', and older ones' : ''}
-          </p>
-          <DataTable
-            label="Dead letters, newest first"
-            columns={['Event', 'Sink', 'Rejected', 'Attempts', 'Reason', 'State']}
-            rows={items.map(({ id, sink: name, rejectedMs, attempts, reason, message, isReplaying }) => ({
-              key: String(id),
-              cells: [
-                <a href={deadLetterHash(String(id))}>
-                  <UntrustedText text={message === '' ? String(id) : message} />
-                </a>,
-                name,
-                <Ago atMs={rejectedMs} />,
-                String(attempts),
-                <span class="cell-text">
-                  <UntrustedText text={reason} />
-                </span>,
-                isReplaying ? 'replaying' : 'rejected',
-              ],
-            }))}
-          />
-          {pages.hasOlder ? (
-            <button type="button" class="button" disabled={pages.isReadingOlder} onClick={() => void pages.readOlder()}>
-              Show older dead letters
-            </button>
-          ) : null}
-        </section>
+    <PagedCard
+      pages={pages}
+      one="dead letter"
+      empty={sink === '' ? 'No dead letters.' : 'No dead letters of this sink.'}
+    >
+      {(deadLetters, label) => (
+        <DataTable
+          label={label}
+          columns={['Event', 'Sink', 'Rejected', 'Attempts', 'Reason', 'State']}
+          rows={deadLetters.map(({ id, sink: name, rejectedMs, attempts, reason, message, isReplaying }) => ({
+            key: String(id),
+            cells: [
+              <a href={deadLetterHash(String(id))}>
+                <UntrustedText text={message === '' ? String(id) : message} />
+              </a>,
+              name,
+              <Ago atMs={rejectedMs} />,
+              String(attempts),
+              <span class="cell-text">
+                <UntrustedText text={reason} />
+              </span>,
+              isReplaying ? 'replaying' : 'rejected',
+            ],
+          }))}
+        />
       )}
-    </>
+    </PagedCard>
   );
 }
