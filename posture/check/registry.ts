@@ -132,6 +132,7 @@ import { readOnlyPort } from './kubelet/read-only-port.ts';
 import { seccompDefault } from './kubelet/seccomp-default.ts';
 import { servingCertificateRotation } from './kubelet/serving-certificate-rotation.ts';
 import { servingCertificate } from './kubelet/serving-certificate.ts';
+import { sourceAddresses } from './kubelet/source-addresses.ts';
 import { streamingIdleTimeout } from './kubelet/streaming-idle-timeout.ts';
 import { unobserved } from './runtime/unobserved.ts';
 import { acceptEnvironment } from './ssh/accept-environment.ts';
@@ -303,6 +304,7 @@ const LISTED: readonly Check[] = [
   seccompDefault,
   servingCertificate,
   servingCertificateRotation,
+  sourceAddresses,
   streamingIdleTimeout,
   unobserved,
   ...SSH_ACCESS_CHECKS,

@@ -54,6 +54,13 @@ export const kubeProxySchema = s.object({
   listeners: observed(s.list(kubeletListenerSchema, '', 256), 'TCP sockets that the process listens on'),
 });
 
+/** `IPAddressAllow` and `IPAddressDeny` of a unit and the slices above it, systemd.resource-control(5). */
+export const addressFilterSchema = s.object({
+  allow: s.list(s.string('`any`, `localhost`, `192.0.2.0/24`', 64), 'let in, also where `deny` has them', 256),
+  deny: s.list(s.string('`any`, `localhost`, `192.0.2.0/24`', 64), 'refused', 256),
+  modifiedAtMs: s.integer('newest modification of the files, milliseconds since 1970; 0: they set nothing'),
+});
+
 /** The kubelet of the node: its effective configuration, and what it does. */
 export const kubeletSchema = s.object(
   {
@@ -74,6 +81,10 @@ export const kubeletSchema = s.object(
     unit: observed(
       s.string('`kubelet.service`', 256),
       'the systemd service that runs the process; absent: it is in none',
+    ),
+    addressFilter: observed(
+      addressFilterSchema,
+      'by which addresses systemd lets the unit be reached, by its files; absent: the process is in no unit',
     ),
     proxies: observed(s.list(kubeProxySchema, '', 16), 'processes called kube-proxy on the network of the node'),
     clientCertificateAuthorities: observed(

@@ -16,6 +16,7 @@ import { parseBootTime, startedAtMs } from '../proc/proc-stat.ts';
 import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { readText, unseen } from '../read-text.ts';
 import { readTrusted } from '../trusted-path.ts';
+import { readAddressFilter } from './address-filter.ts';
 import { parseKubeletFlags } from './command-line.ts';
 import { readDistribution, readKubeletVersion } from './distribution.ts';
 import { effectiveSettings } from './effective.ts';
@@ -94,6 +95,7 @@ function withoutKubelet(reason: Observed<never>): KubeletFact {
     listeners: reason,
     api: reason,
     unit: reason,
+    addressFilter: reason,
     proxies: reason,
     clientCertificateAuthorities: reason,
   };
@@ -138,6 +140,7 @@ async function describe(
       .map(({ path, modifiedAtMs }) => ({ path: clip(path, 4096), modifiedAtMs })),
     listeners: listenersOf(held, pid),
     unit,
+    addressFilter: await readAddressFilter(access.host, pid),
     proxies: await readProxies(access, daemon),
     api: await probeApi(access, pid, held, settings),
     clientCertificateAuthorities: await countAuthorities(access, settings),

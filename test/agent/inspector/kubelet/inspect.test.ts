@@ -156,6 +156,53 @@ t.test('a kubelet that may get its configuration from the API server', async (t)
   t.match(settings['eventRecordQPS'], { state: 'seen', value: '7' });
 });
 
+t.test('the addresses that systemd lets in, systemd.resource-control(5)', async (t) => {
+  const at = `/proc/${String(KUBELET_PID)}/cgroup`;
+  const etc = '/etc/systemd/system';
+  const slice = { [`${etc}/system.slice.d/ip.conf`]: '[Slice]\nIPAddressDeny=any\nIPAddressAllow=localhost\n' };
+  const unit = (settings: string): Tree => ({ [`${etc}/kubelet.service`]: `[Service]\n${settings}` });
+  const cases: readonly (readonly [string, Tree, readonly string[], readonly string[]])[] = [
+    ['none', unit(''), [], []],
+    [
+      'of the unit, its drop-ins and its slice',
+      {
+        ...slice,
+        ...unit('IPAddressAllow=192.0.2.1 2001:db8::/64\n'),
+        [`${etc}/kubelet.service.d/a.conf`]: '[Service]\nIPAddressAllow=10.0.0.0/8\n',
+      },
+      ['192.0.2.1', '2001:db8::/64', '10.0.0.0/8', 'localhost'],
+      ['any'],
+    ],
+    ['an empty value ends the list of the slice', { ...slice, ...unit('IPAddressDeny=\n') }, ['localhost'], []],
+    ['another section', unit('[Unit]\nIPAddressDeny=any\n'), [], []],
+    [
+      'systemctl set-property',
+      {
+        ...unit('IPAddressDeny=any\n'),
+        '/run/systemd/system.control/kubelet.service.d/50-IPAddressAllow.conf': '[Service]\nIPAddressAllow=any\n',
+      },
+      ['any'],
+      ['any'],
+    ],
+    [
+      'cgroups of version 1',
+      { ...unit('IPAddressDeny=any\n'), [at]: '4:pids:/system.slice/kubelet.service\n' },
+      [],
+      [],
+    ],
+  ];
+  const base: Tree = { ...LAYOUTS[1]?.tree, [at]: '0::/system.slice/kubelet.service\n' };
+  for (const [name, tree, allow, deny] of cases)
+    t.match(
+      (await inspect(nodeOf(t, { ...base, ...tree }))).addressFilter,
+      { state: 'seen', value: { allow, deny } },
+      name,
+    );
+  const access = nodeOf(t, { ...base, ...unit('IPAddressDeny=any\n') });
+  chmodSync(join(access.host.root, `${etc}/kubelet.service`), 0o666);
+  t.match((await inspect(access)).addressFilter, { state: 'unreadable', reason: /writable by everybody/ });
+});
+
 t.test('a file that is newer than the process', async (t) => {
   const { tree } = LAYOUTS[0] ?? { tree: {} };
   const access = nodeOf(t, tree);

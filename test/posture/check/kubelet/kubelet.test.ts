@@ -220,6 +220,30 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ],
     ['not known', kubeletFact({}, { observed: { serverTLSBootstrap: UNKNOWN } }), 'unknown'],
   ],
+  'kubelet.source-addresses': [
+    // kube-bench looks for the directive of the unit among the flags of the kubelet.
+    ['no filter', filtered({ deny: [], allow: [] }), 'manual', { reason: /firewall/ }],
+    ['one family only', filtered({ deny: ['0.0.0.0/0'] }), 'manual'],
+    ['both families', filtered({ deny: ['::/0', '0.0.0.0/0'] }), 'pass'],
+    ['everybody is let in again', filtered({ allow: ['any'] }), 'fail'],
+    ['in two halves', filtered({ allow: ['0.0.0.0/1', '128.0.0.0/1'] }), 'fail'],
+    ['all of IPv6', filtered({ allow: ['10.0.0.0/8', '2000::/3'] }), 'fail'],
+    ['own networks', filtered({ allow: ['localhost', '10.0.0.0/8', 'fd00::/8', '192.0.2.1'] }), 'pass'],
+    ['a newer file proves nothing', filtered({ modifiedAtMs: AFTER_START_MS }), 'unknown', { reason: /was modified/ }],
+    [
+      'loopback only',
+      kubeletFact(
+        {},
+        {
+          addressFilter: seen({ allow: [], deny: [], modifiedAtMs: 0 }, 'kubelet.service'),
+          listeners: seen([{ address: '127.0.0.1', port: 10250, loopback: true }], '/proc/712/net/tcp'),
+        },
+      ),
+      'pass',
+    ],
+    ['in no unit', kubeletFact({}, { addressFilter: absent('/proc/712/cgroup') }), 'notApplicable'],
+    ['a unit that cannot be read', kubeletFact({}, { addressFilter: DENIED }), 'unknown'],
+  ],
   'kubelet.streaming-idle-timeout': [
     ['none', kubeletFact({ streamingConnectionIdleTimeout: '0s' }), 'fail'],
     ['longer than four hours', kubeletFact({ streamingConnectionIdleTimeout: '4h0m1s' }), 'fail'],
@@ -246,6 +270,15 @@ for (const check of KUBELET_CHECKS) {
   );
 }
 
+/** A kubelet whose unit filters addresses otherwise than that of the hardened node. */
+function filtered(
+  change: Partial<Extract<KubeletFact['addressFilter'], { readonly state: 'seen' }>['value']>,
+): KubeletFact {
+  const { addressFilter } = kubeletFact();
+  if (addressFilter.state !== 'seen') throw new Error('no filter');
+  return kubeletFact({}, { addressFilter: { ...addressFilter, value: { ...addressFilter.value, ...change } } });
+}
+
 /** A kube-proxy that listens for metrics on these addresses; without any, only for its health. */
 function proxiesOn(...addresses: readonly string[]): KubeletFact['proxies'] {
   const metrics = addresses.map((address) => ({
@@ -264,6 +297,7 @@ function nothingRead(): Partial<KubeletFact> {
     files: [{ path: '/var/lib/kubelet/config.yaml', modifiedAtMs: 0 }],
     listeners: DENIED,
     api: DENIED,
+    addressFilter: DENIED,
     proxies: DENIED,
     clientCertificateAuthorities: DENIED,
   };
