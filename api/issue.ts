@@ -22,6 +22,7 @@ export const ISSUE_CODES = Object.freeze([
   'sinkPaused',
   'sinkRetrying',
   'sinkDropped',
+  'sinkIncomplete',
   'sinkRejected',
   'sinkDiscarded',
   'clusterUnreadable',

@@ -25,6 +25,8 @@ export interface SinkStatus {
   readonly discarded: number;
   /** Events that were dropped because more waited than `maxBacklog`. */
   readonly dropped: number;
+  /** Delivered events whose title and evidence were lost in a damaged store. */
+  readonly incomplete: number;
   /** Events that the filter of the sink left out. */
   readonly filtered: number;
   /** Delivered events for which the filter could not be decided. */
@@ -88,6 +90,7 @@ interface Progress {
   rejected: number;
   discarded: number;
   dropped: number;
+  incomplete: number;
   filtered: number;
   undecided: number;
   lastErrorMs: number | undefined;
@@ -104,6 +107,7 @@ const NOTHING_YET: Progress = Object.freeze({
   rejected: 0,
   discarded: 0,
   dropped: 0,
+  incomplete: 0,
   filtered: 0,
   undecided: 0,
   lastErrorMs: undefined,
@@ -140,6 +144,15 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     progress.discarded += discarded;
     log.error({ sink: sink.name, events: discarded }, 'the list of dead letters is full: the oldest were deleted');
   };
+  const countIncomplete = (batch: readonly StoredEvent[]): void => {
+    const incomplete = batch.filter((event) => 'isIncomplete' in event).length;
+    if (incomplete === 0) return;
+    progress.incomplete += incomplete;
+    log.error(
+      { sink: sink.name, events: incomplete },
+      'the store is damaged: these events were sent without title and evidence',
+    );
+  };
   /** The events without those that the filter left out. */
   const countFiltered = (batch: readonly StoredEvent[], { excluded, undecided }: Filtered): readonly StoredEvent[] => {
     const wanted = batch.filter(({ uid }) => !excluded.has(uid));
@@ -161,6 +174,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       const fresh = filtered === undefined ? notCounted : countFiltered(notCounted, filtered);
       const identified = fresh.filter(({ uid }) => rejected.includes(uid)).length;
       const refused = Math.min(fresh.length, identified + unidentified);
+      countIncomplete(fresh);
       progress.delivered += fresh.length - refused;
       rate.add(fresh.length - refused);
       if (batch.length > rejected.length) progress.lastSuccessMs = clock.now();

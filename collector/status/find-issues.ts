@@ -94,7 +94,15 @@ function storeIssues({ path, problem, writeProblem, diskProblem, space, quaranti
   return issues;
 }
 
-function sinkIssues({ name, state, lastError, deadLetters, discarded, dropped }: SinkReport): readonly Issue[] {
+function sinkIssues({
+  name,
+  state,
+  lastError,
+  deadLetters,
+  discarded,
+  dropped,
+  incomplete,
+}: SinkReport): readonly Issue[] {
   const issues: Issue[] = [];
   if (state === 'paused')
     issues.push({
@@ -118,6 +126,13 @@ function sinkIssues({ name, state, lastError, deadLetters, discarded, dropped }:
       advice:
         'check its receiver, or raise the limit; the findings are still here: plimsoll findings. ' +
         'This message ends with the next start',
+    });
+  if (incomplete > 0)
+    issues.push({
+      code: 'sinkIncomplete',
+      subject: name,
+      text: `${String(incomplete)} event${incomplete === 1 ? ' was' : 's were'} sent without title and evidence, which are damaged in the store`,
+      advice: 'check the disk; the findings are still here: plimsoll findings. This message ends with the next start',
     });
   if (deadLetters > 0)
     issues.push({

@@ -5,7 +5,7 @@ import { StoreError } from './error.ts';
 import { prepareEventDetails } from './event-detail-table.ts';
 import { toOutboxEvent } from './event-writer.ts';
 import { fromStatusCode } from './status-code.ts';
-import { findingUid, toAction, toSubject, toWaiver, uidNumber } from './row.ts';
+import { findingUid, isDetail, toAction, toSubject, toWaiver, uidNumber } from './row.ts';
 import type { ContentRow } from './row.ts';
 import type { HistoryEntry, HistoryFilter, HistoryPage, HistoryRange } from './store.ts';
 import type { OutboxEvent } from './stored-event.ts';
@@ -203,7 +203,6 @@ function toEvent(values: Values, details: ReadonlyMap<number, string>, storeId: 
   ] = values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
-  // Without its details an event is damaged; `detailParts` says so.
   const detail = ownDetail === '' ? (details.get(position) ?? '') : ownDetail;
   const change = {
     action,
@@ -219,5 +218,17 @@ function toEvent(values: Values, details: ReadonlyMap<number, string>, storeId: 
     detail,
     waiver,
   };
-  return toOutboxEvent(change, { id, name: nodeName }, storeId, position);
+  const node = { id, name: nodeName };
+  try {
+    return toOutboxEvent(change, node, storeId, position);
+  } catch (error) {
+    if (isDetail(detail)) throw error;
+    const event = toOutboxEvent({ ...change, detail: lostDetail(check) }, node, storeId, position);
+    return { ...event, isIncomplete: true };
+  }
+}
+
+/** Title and reason of an event whose own are damaged: what else it says still holds. */
+function lostDetail(check: string): string {
+  return JSON.stringify([check, 'title and evidence were lost: the store of the collector is damaged']);
 }

@@ -129,6 +129,15 @@ export function hashOf(
   return hashOfContent(head + rest);
 }
 
+/** Is this what {@link detailOf} makes? */
+export function isDetail(detail: string): boolean {
+  try {
+    return detailParts(detail).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** All strings in a detail: title, evidence, reason. Throws StoreError `damaged` on anything else. */
 export function detailParts(detail: string): readonly string[] {
   let parts: unknown;

@@ -27,6 +27,8 @@ export interface OutboxEvent {
   readonly finding: StoredFinding;
   /** The verdict before; undefined for a finding that is new. */
   readonly previousVerdict?: Verdict;
+  /** Its title and evidence were lost in a damaged store; the finding says so. */
+  readonly isIncomplete?: true;
 }
 
 /** What was refused: a join token, a service-account token, the renewal of a certificate, or a session. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { isFindingEvent } from '../../../collector/store/stored-event.ts';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -207,6 +208,22 @@ await t.test(
     t.same([...(await store.deadLetters.counts())], []);
   },
 );
+
+await t.test('events whose details are damaged are delivered, counted and logged', async (t) => {
+  const { batches, start, clock, store, lines } = await setUp(t, [], ['a', 'b']);
+  const db = new DatabaseSync(join(t.testdirName, 'store.sqlite'));
+  db.exec(`UPDATE event_detail SET content = '0 ['`);
+  db.close();
+  const worker = start();
+  await clock.advance(0);
+  t.same(batches, [['a', 'b']]);
+  t.match(worker.status(), { delivered: 2, incomplete: 2, state: 'ok' });
+  t.match(
+    lines.filter(({ level }) => level === 'error'),
+    [{ fields: { events: 2 } }],
+  );
+  t.equal(await store.cursor('receiver'), 2);
+});
 
 await t.test('a store that cannot keep a dead letter: the event is sent again, not lost', async (t) => {
   const split = { outcome: 'split', reason: 'too large' } as const;

@@ -74,7 +74,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     store: () => store,
     sinks: () => [
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
-      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', discarded: 2 },
+      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', discarded: 2, incomplete: 1 },
     ],
     diskProblem: () => 'no answer for 40 s',
     quarantined: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
@@ -124,6 +124,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       `storeQuarantined ${status.store.path}`,
       'sinkPaused ndjson',
       'sinkRetrying syslog',
+      'sinkIncomplete syslog',
       'sinkRejected syslog',
       'sinkDiscarded syslog',
       'nodeIdentityConflict web-1',
