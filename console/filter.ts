@@ -12,6 +12,8 @@ export interface FindingFilter {
   readonly verdicts: readonly Verdict[];
   /** Empty: any. */
   readonly state: FindingState | '';
+  /** Names of the waivers that accept them. */
+  readonly waivers: readonly string[];
   readonly checks: readonly string[];
   /** Ids or names of nodes. */
   readonly nodes: readonly string[];
@@ -26,6 +28,7 @@ export const NO_FILTER: FindingFilter = Object.freeze({
   severities: [],
   verdicts: [],
   state: '',
+  waivers: [],
   checks: [],
   nodes: [],
   kinds: [],
@@ -51,6 +54,7 @@ export function readFilter(params: URLSearchParams): FindingFilter {
     severities: SEVERITIES.filter((severity) => params.getAll('severity').includes(severity)),
     verdicts: VERDICTS.filter((verdict) => params.getAll('verdict').includes(verdict)),
     state: FINDING_STATES.find((state) => state === params.get('state')) ?? '',
+    waivers: distinct(params.getAll('waiver')),
     checks: distinct(params.getAll('check')),
     nodes: distinct(params.getAll('node')),
     kinds: SUBJECT_KINDS.filter((kind) => params.getAll('kind').includes(kind)),
@@ -64,6 +68,7 @@ export function writeFilter({
   severities,
   verdicts,
   state,
+  waivers,
   checks,
   nodes,
   kinds,
@@ -74,6 +79,7 @@ export function writeFilter({
   for (const severity of severities) params.append('severity', severity);
   for (const verdict of verdicts) params.append('verdict', verdict);
   if (state !== '') params.append('state', state);
+  for (const waiver of waivers) params.append('waiver', waiver);
   for (const check of checks) params.append('check', check);
   for (const node of nodes) params.append('node', node);
   for (const kind of kinds) params.append('kind', kind);
@@ -89,11 +95,12 @@ export function isUnfiltered(filter: FindingFilter): boolean {
 
 /** Would the API list this finding? */
 export function matches(filter: FindingFilter, finding: FleetFinding): boolean {
-  const { severities, verdicts, state, checks, nodes, kinds, subject, text } = filter;
+  const { severities, verdicts, state, waivers, checks, nodes, kinds, subject, text } = filter;
   return (
     oneOf(severities, finding.severity) &&
     oneOf(verdicts, finding.verdict) &&
     (state === '' || isWaived(finding) === (state === 'waived')) &&
+    oneOf(waivers, finding.waiver?.name ?? '') &&
     oneOf(checks, finding.check) &&
     (nodes.length === 0 || nodes.includes(finding.nodeId) || nodes.includes(finding.nodeName)) &&
     oneOf(kinds, finding.subject.kind) &&

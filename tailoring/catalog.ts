@@ -1,4 +1,4 @@
-import { BENCHMARKS } from '../posture/benchmark/benchmark.ts';
+import { BENCHMARKS, findBenchmark } from '../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
@@ -92,8 +92,8 @@ async function addCustomChecks(
   const custom = loaded.checks.map(({ check }) => check);
   const answers = new Map<string, string[]>();
   for (const { definition } of loaded.checks)
-    for (const control of definition.controls) {
-      const key = keyOf(control);
+    for (const { benchmark, control } of definition.controls) {
+      const key = keyOf({ benchmark: findBenchmark(benchmark)?.id ?? benchmark, control });
       answers.set(key, [...(answers.get(key) ?? []), definition.id]);
     }
   return {

@@ -37,14 +37,23 @@ export const CHECK_SUBJECTS = ['node', 'docker', 'kubelet', 'sshd', 'container',
 const MAX_TEXT = 4000;
 const expression = string('', MAX_EXPRESSION_LENGTH);
 
-/** The value of a parameter: one of these, or a list of texts or of numbers. */
-export const parameterValue: Schema<ParameterValue> = union([
+const parameterValues = union([
   boolean(),
   number(),
   string('', 1024),
   list(string('', 1024), '', 1000),
   list(number(), '', 1000),
 ]);
+
+/** The value of a parameter. */
+export const parameterValue: Schema<ParameterValue> = {
+  ...parameterValues,
+  parse: (value, at = '') => {
+    const parsed = parameterValues.parse(value, at);
+    if (parsed.ok) return parsed;
+    return { ok: false, problem: `${at}: expected a number, a text, true or false, or a list of texts or of numbers` };
+  },
+};
 
 const spec = strictObject({
   subject: oneOf(CHECK_SUBJECTS, 'what is judged, one finding each'),

@@ -1,5 +1,8 @@
 import { fileCheck, imageCheck, listenerCheck, nodeCheck } from '../posture/check/check.ts';
 import type { Check, ContainerCheck } from '../posture/check/check.ts';
+import { withoutDocker } from '../posture/check/daemon/setting.ts';
+import { withoutKubelet } from '../posture/check/kubelet/setting.ts';
+import { withoutServer } from '../posture/check/ssh/setting.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { quote } from '../posture/check/evidence-text.ts';
 import { compileCondition, compileExpression, evaluate, evaluateCondition } from '../posture/expression.ts';
@@ -139,10 +142,17 @@ function checkOf(definition: CheckDefinition, program: Program, variables: Check
       ? facts.containers.value.map((one) => missingThreads(program, one)).find((reason) => reason !== undefined)
       : undefined;
   switch (subject) {
-    case 'node':
     case 'docker':
     case 'kubelet':
     case 'sshd':
+      return nodeCheck({
+        ...texts,
+        judges: subject,
+        needs: [...new Set([...needs, subject])],
+        judge: (facts) =>
+          withoutDaemon(subject, facts as Facts) ?? judge(facts as Facts, undefined, unreadThreads(facts as Facts)),
+      });
+    case 'node':
       return nodeCheck({
         ...texts,
         judges: subject,
@@ -188,6 +198,15 @@ function checkOf(definition: CheckDefinition, program: Program, variables: Check
         judge: (file) => judge(undefined, variables.subject('file', file), () => undefined),
       });
   }
+}
+
+/** The judgement of a daemon that is not there, as by the checks of Plimsoll; undefined: it is there. */
+function withoutDaemon(
+  subject: 'docker' | 'kubelet' | 'sshd',
+  { docker, kubelet, sshd }: Facts,
+): Judgement | undefined {
+  if (subject === 'kubelet') return withoutKubelet(kubelet);
+  return subject === 'sshd' ? withoutServer(sshd.present) : withoutDocker(docker);
 }
 
 /** Why a container does not let a check pass that looks at its threads; undefined: every one of them was read. */

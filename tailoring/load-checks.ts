@@ -1,4 +1,5 @@
-import { findBenchmark } from '../posture/benchmark/benchmark.ts';
+import { BENCHMARKS, findBenchmark } from '../posture/benchmark/benchmark.ts';
+import { suggestion } from '../posture/query/nearest.ts';
 import { CHECK_KIND, parseCheckDocument } from './check-document.ts';
 import type { CheckDefinition } from './check-document.ts';
 import { createCheckVariables } from './check-variables.ts';
@@ -57,14 +58,21 @@ type Made = { readonly ok: true; readonly value: CustomCheck } | { readonly ok: 
 function createFrom({ value, path }: SourceDocument, variables: CheckVariables): Made {
   const parsed = parseCheckDocument(value);
   if (!parsed.ok) return parsed;
-  const control = parsed.value.controls.findIndex(
-    ({ benchmark, control: id }) => !(findBenchmark(benchmark)?.controls.some((each) => each.id === id) ?? false),
-  );
-  if (control !== -1)
-    return {
-      ok: false,
-      problem: `spec.controls[${String(control)}]: unknown control; see: plimsoll benchmarks`,
-    };
+  for (const [index, { benchmark, control }] of parsed.value.controls.entries()) {
+    const known = findBenchmark(benchmark);
+    const place = `spec.controls[${String(index)}]`;
+    const see = '; see: plimsoll benchmarks';
+    const meant = suggestion(
+      benchmark,
+      BENCHMARKS.map(({ id }) => id),
+    );
+    if (known === undefined) return { ok: false, problem: `${place}.benchmark: unknown benchmark${meant}${see}` };
+    if (!known.controls.some(({ id }) => id === control))
+      return {
+        ok: false,
+        problem: `${place}.control: ${known.id} has no control ${JSON.stringify(control)}${see} ${known.id}`,
+      };
+  }
   const created = createCustomCheck(parsed.value, variables);
   return created.ok ? { ok: true, value: { ...created.value, definition: parsed.value, path } } : created;
 }

@@ -13,6 +13,7 @@
  *   parameters: { container.capabilities: { allowed: [NET_ADMIN] } }
  * ```
  */
+import { findBenchmark } from '../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../posture/benchmark/benchmark.ts';
 import type { Check } from '../posture/check/check.ts';
 import { parameterProblem } from '../posture/check/parameter.ts';
@@ -118,9 +119,9 @@ function exclusionOf(
   if (chosen.length === 0 && include.length === 0) return undefined;
   if (include.some((word) => isNamed(word, id))) return undefined;
   const isChosen = chosen.some(({ id: wanted, level }) =>
-    benchmarks
-      .find((benchmark) => benchmark.id === wanted)
-      ?.controls.some((control) => control.level <= (level ?? Infinity) && control.checks.includes(id)),
+    findBenchmark(wanted, benchmarks)?.controls.some(
+      (control) => control.level <= (level ?? Infinity) && control.checks.includes(id),
+    ),
   );
   return isChosen ? undefined : `not chosen by the profile ${name}`;
 }
@@ -136,7 +137,7 @@ function problemOf(profile: Profile, all: readonly Check[], benchmarks: readonly
   const unknown = (word: string, known: Iterable<string>): string =>
     `unknown check ${JSON.stringify(word.slice(0, 128))}${suggestion(word, known)}`;
   for (const [index, { id }] of profile.benchmarks.entries())
-    if (!benchmarks.some((benchmark) => benchmark.id === id)) {
+    if (findBenchmark(id, benchmarks) === undefined) {
       const meant = suggestion(
         id,
         benchmarks.map((benchmark) => benchmark.id),

@@ -1,6 +1,6 @@
 import { readBoundedText } from '../image/policy/bounded-text.ts';
 import { parseYamlDocuments } from '../image/policy/yaml-documents.ts';
-import { fieldsOf, listYamlFiles } from '../image/policy/yaml-files.ts';
+import { listYamlFiles, locateProblem } from '../image/policy/yaml-files.ts';
 import type { FileProblem } from '../image/policy/yaml-files.ts';
 
 /** One document of a file. */
@@ -51,10 +51,10 @@ async function readFile(path: string, documents: SourceDocument[], problems: Fil
       path,
       kind: kindOf(value),
       value,
-      problemAt: (problem) => ({
-        source: `${path}:${String(yaml.lineOf(index, fieldsOf(problem)))}`,
-        problem,
-      }),
+      problemAt: (text) => {
+        const { problem, fields } = locateProblem(text, value);
+        return { source: `${path}:${String(yaml.lineOf(index, fields))}`, problem };
+      },
     });
 }
 

@@ -25,6 +25,8 @@ export interface FindingQuery {
   readonly verdicts: readonly string[];
   /** `open` or `waived`; undefined: both. */
   readonly state: string | undefined;
+  /** Names of the waivers that accept them. */
+  readonly waivers: readonly string[];
   readonly severities: readonly string[];
   readonly kinds: readonly string[];
   /** Name or id; the id of a container may be shortened. */
@@ -40,6 +42,7 @@ export const ANY_FINDING: FindingQuery = Object.freeze({
   controls: [],
   verdicts: [],
   state: undefined,
+  waivers: [],
   severities: [],
   kinds: [],
   subject: undefined,
@@ -95,6 +98,7 @@ async function readExact(client: ApiClient, query: FindingQuery, limit: number):
         control: query.controls,
         verdict: query.verdicts,
         state: query.state,
+        waiver: query.waivers,
         severity: query.severities,
         kind: query.kinds,
         subject: query.subject,

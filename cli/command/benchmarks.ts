@@ -9,20 +9,23 @@ import { unknownBenchmark } from '../scan/known.ts';
 export const benchmarks = defineCommand({
   name: 'benchmarks',
   summary: 'list benchmarks, or the controls of one',
-  usage: ['benchmarks [options]', 'benchmarks ID [options]'],
+  usage: ['benchmarks [options]', 'benchmarks [show] ID [options]'],
   description: [
     'Lists the published benchmarks that checks are mapped to, and how many of their controls have checks. With ID, lists its controls with the checks of each, or why it has none.',
   ],
-  operands: { min: 0, max: 1, completes: 'benchmark' },
+  operands: { min: 0, max: 2, completes: 'benchmark' },
   options: [OUTPUT_OPTION],
   settings: ['client'],
   examples: [
     { line: 'plimsoll benchmarks', meaning: 'the benchmarks' },
-    { line: 'plimsoll benchmarks cis-docker-1.8.0', meaning: 'its controls' },
+    { line: 'plimsoll benchmarks show cis-docker-1.8.0', meaning: 'its controls' },
     { line: 'plimsoll scan --benchmark cis-docker-1.8.0', meaning: 'judge this machine by it' },
   ],
   run: async (context) => {
-    const [id] = context.args.operands;
+    const { operands } = context.args;
+    const [id] = operands[0] === 'show' ? operands.slice(1) : operands;
+    if (operands.length > (operands[0] === 'show' ? 2 : 1))
+      return printError(context, 'benchmarks takes the id of one benchmark', 'see: plimsoll benchmarks --help');
     if (id === undefined) return listAll(context);
     const benchmark = findBenchmark(id);
     if (benchmark === undefined)

@@ -65,7 +65,7 @@ export const explain = defineCommand({
     const { args, stdout } = context;
     const [id = ''] = args.operands;
     const loaded = await loadCatalog(context.settings);
-    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
+    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: docs/tailoring.md');
     const found = await findCheck(context, loaded.catalog, id);
     if (found === undefined)
       return printError(

@@ -1,12 +1,15 @@
 import { FINDING_STATES } from '../../api/finding.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { isWaived } from '../../api/finding-list.ts';
+import { safe } from '../../api/safe.ts';
+import { waiverList } from '../../api/waiver.ts';
 import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { SUBJECT_KINDS } from '../../posture/finding.ts';
 import { SEVERITIES, severityRank, VERDICTS } from '../../posture/verdict.ts';
 import type { Severity } from '../../posture/verdict.ts';
 import { parseDuration } from '../../service/duration.ts';
+import { didYouMean } from '../../service/nearest.ts';
 import { connect } from '../api/connect.ts';
 import type { CliClient } from '../api/connect.ts';
 import { describeMissingSubject, readFindings } from '../api/findings.ts';
@@ -74,6 +77,13 @@ export const findings = defineCommand({
       choices: FINDING_STATES,
       summary: 'findings that a waiver accepts (waived), or only the others (open); tables show open ones by default',
     },
+    {
+      name: 'waiver',
+      value: 'NAME',
+      repeated: true,
+      excludes: ['state'],
+      summary: 'findings that this waiver accepts',
+    },
     { name: 'severity', value: 'SEVERITY', choices: SEVERITIES, repeated: true, summary: 'findings of this severity' },
     {
       name: 'kind',
@@ -123,6 +133,7 @@ export const findings = defineCommand({
     { line: 'plimsoll findings --severity critical,high', meaning: 'the worst findings of the fleet' },
     { line: 'plimsoll findings -n web-3 -v unknown', meaning: 'what could not be judged on one node' },
     { line: 'plimsoll findings --state waived', meaning: 'what waivers accept' },
+    { line: 'plimsoll findings --waiver legacy-report', meaning: 'what one waiver accepts' },
     { line: 'plimsoll findings --by image', meaning: 'which images have the worst findings' },
     { line: "plimsoll findings -o jsonpath='{.items[*].check}'", meaning: 'the checks, for a script' },
     {
@@ -195,6 +206,8 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
     const problem = await describeMissingSubject(client, query);
     if (problem !== undefined) return printError(context, problem);
   }
+  const unknown = found.length > 0 ? undefined : await unknownWaiver(client, query.waivers);
+  if (unknown !== undefined) return printError(context, unknown, 'see: plimsoll waivers');
   if (isReport(context)) {
     const { printFleetReport } = await import('../findings/fleet-report.ts');
     const benchmark = wholeBenchmark(context);
@@ -222,6 +235,17 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
   return exitCode(context, found, { more, limit });
 }
 
+/** What is wrong with the names of waivers; undefined: the collector has all of them. */
+async function unknownWaiver(client: CliClient, names: readonly string[]): Promise<string | undefined> {
+  if (names.length === 0) return undefined;
+  const listed = await client.get('/v1/waivers', waiverList);
+  if (!listed.ok) return undefined;
+  const known = listed.value.waivers.flatMap(({ target, name }) => (target === 'findings' ? [name] : []));
+  const unknown = listed.value.omitted > 0 ? undefined : names.find((name) => !known.includes(name));
+  if (unknown === undefined) return undefined;
+  return `the collector has no waiver ${JSON.stringify(safe(unknown))} of findings${didYouMean(unknown, known)}`;
+}
+
 async function exitCode(
   { args, stderr }: Context,
   found: readonly FleetFinding[],
@@ -240,7 +264,7 @@ function isReport({ args }: Context): boolean {
 }
 
 /** Options that choose among the findings of a benchmark. */
-const SELECTING = ['check', 'verdict', 'state', 'severity', 'kind', 'container', 'subject', 'text'] as const;
+const SELECTING = ['check', 'verdict', 'state', 'waiver', 'severity', 'kind', 'container', 'subject', 'text'] as const;
 
 /** The benchmark that was chosen, with the controls that were; undefined where findings of it are left out. */
 function wholeBenchmark({ args }: Context): Benchmark | undefined {
@@ -291,6 +315,7 @@ function readQuery(context: Context): Wanted {
   const unknown = benchmark === undefined ? undefined : unknownBenchmark(benchmark);
   if (unknown !== undefined) return { ok: false, problem: unknown };
   const verdicts = args.values('verdict');
+  const waivers = args.values('waiver');
   const container = args.value('container');
   return {
     ok: true,
@@ -302,7 +327,8 @@ function readQuery(context: Context): Wanted {
       benchmark,
       controls: args.values('control'),
       verdicts: verdicts.length > 0 ? verdicts : presetVerdicts(context),
-      state: args.value('state') ?? presetState(context),
+      state: args.value('state') ?? (waivers.length > 0 ? 'waived' : presetState(context)),
+      waivers,
       severities: args.values('severity'),
       kinds: container === undefined ? args.values('kind') : ['container'],
       subject: container ?? args.value('subject'),
@@ -314,7 +340,7 @@ function readQuery(context: Context): Wanted {
 /** The verdicts where none is chosen; empty: all. */
 function presetVerdicts(context: Context): readonly string[] {
   const { args } = context;
-  if (args.has('watch') || args.has('history') || !isTable(context)) return [];
+  if (args.has('watch') || args.has('history') || args.has('waiver') || !isTable(context)) return [];
   return args.has('by') ? ['fail', 'unknown', 'manual'] : ['fail'];
 }
 

@@ -1,4 +1,5 @@
 import { compareByName } from '../../api/finding-list.ts';
+import { findBenchmark } from '../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../posture/benchmark/benchmark.ts';
 import { assessBenchmark } from '../../posture/benchmark/compliance.ts';
 import type { BenchmarkResult } from '../../posture/benchmark/compliance.ts';
@@ -83,7 +84,7 @@ export const scan = defineCommand({
     const noAccount = missingAccount(context);
     if (noAccount !== undefined) return printError(context, noAccount.problem, noAccount.hint);
     const loaded = await loadCatalog(settings);
-    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: plimsoll checks test FILE');
+    if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: docs/tailoring.md');
     const { catalog } = loaded;
     const asked = await scopeOf(context, catalog);
     if (!asked.ok) return printError(context, asked.problem, asked.hint);
@@ -434,7 +435,7 @@ async function scopeOf(
   if (id === KUBERNETES)
     return { ok: true, checks: undefined, benchmark: undefined, level, baseline, peer, isForKubelet: true };
   const problem = unknownBenchmark(id);
-  const benchmark = catalog.benchmarks.find((each) => each.id === id);
+  const benchmark = findBenchmark(id, catalog.benchmarks);
   if (problem !== undefined || benchmark === undefined)
     return { ok: false, problem: problem ?? 'unknown benchmark', hint: SEE_BENCHMARKS };
   return { ok: true, checks: checksOf(benchmark, level), benchmark, level, baseline, peer };

@@ -68,6 +68,7 @@ function matches(event: FindingEvent, query: FindingQuery): boolean {
     (oneOf(query.checks, [finding.check]) || oneOfAreas(query.checks, finding.check)) &&
     oneOf(query.verdicts, verdicts) &&
     (query.state === undefined || isWaived(finding) === (query.state === 'waived')) &&
+    oneOf(query.waivers, [finding.waiver?.name ?? '']) &&
     oneOf(query.severities, [finding.severity]) &&
     oneOf(query.kinds, [finding.subject.kind]) &&
     (query.subject === undefined || isSubject(query.subject, finding.subject)) &&

@@ -76,12 +76,14 @@ export async function printEntries(
 }
 
 /** As the API chooses findings; the verdict is the one after the change. */
-function isWanted(entry: HistoryEntry, { checks, verdicts, state, severities, kinds, subject }: FindingQuery): boolean {
-  const { check, verdict, severity, subjectKind, subjectName } = entry;
+function isWanted(entry: HistoryEntry, query: FindingQuery): boolean {
+  const { checks, verdicts, state, waivers, severities, kinds, subject } = query;
+  const { check, verdict, severity, subjectKind, subjectName, waiver } = entry;
   return (
     (checks.length === 0 || checks.some((word) => word === check || check.startsWith(`${word}.`))) &&
     (verdicts.length === 0 || verdicts.includes(verdict)) &&
     (state === undefined || isWaived(entry) === (state === 'waived')) &&
+    (waivers.length === 0 || waivers.includes(waiver?.name ?? '')) &&
     (severities.length === 0 || severities.includes(severity)) &&
     (kinds.length === 0 || kinds.includes(subjectKind)) &&
     (subject === undefined || subject === subjectName)

@@ -89,7 +89,7 @@ function oneCheckOfOneNode({
 function totalOf(db: DatabaseSync, filter: FindingFilter, page: FindingPage): { readonly total?: number } {
   const { verdicts, severities, waived, text, subject, cursor } = filter;
   if (cursor === undefined && page.cursor === undefined) return { total: page.findings.length };
-  if (searchWords(text ?? '').length > 0 || subject !== undefined) return {};
+  if (searchWords(text ?? '').length > 0 || subject !== undefined || filter.waivers !== undefined) return {};
   const codes = statusCodesOf(verdicts, severities, waived);
   const conditions = conditionsOf(filter);
   const where = [`status_code IN (${marks(codes)})`, ...conditions.map(({ sql }) => sql)].join(' AND ');
@@ -150,6 +150,7 @@ export function conditionsOf({
   subjectKinds,
   subject,
   text,
+  waivers,
 }: Omit<FindingFilter, 'limit'>): readonly Condition[] {
   const conditions: Condition[] = [];
   if (nodes !== undefined)
@@ -175,6 +176,7 @@ export function conditionsOf({
       values: [subject, ...texts],
     });
   }
+  if (waivers !== undefined) conditions.push({ sql: `waiver ->> '$.name' IN (${marks(waivers)})`, values: waivers });
   for (const word of searchWords(text ?? '')) conditions.push(holdsWord(word));
   return conditions;
 }

@@ -294,6 +294,8 @@ export interface FindingFilter {
   readonly severities?: readonly Severity[];
   /** Only findings that a waiver accepts, or only the others. */
   readonly waived?: boolean;
+  /** Names of waivers that accept them. */
+  readonly waivers?: readonly string[];
   readonly subjectKinds?: readonly SubjectKind[];
   /** Subject id or name, exactly. */
   readonly subject?: string;

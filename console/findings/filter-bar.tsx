@@ -22,8 +22,8 @@ export function FilterBar({
   readonly group: GroupBy | undefined;
 }): JSX.Element {
   const apply = (change: Partial<FindingFilter>): void => replaceHash(findingsHash({ ...filter, ...change }, group));
-  const { severities, verdicts, checks, nodes, state } = filter;
-  const active = severities.length + verdicts.length + checks.length + nodes.length + (state === '' ? 0 : 1);
+  const { severities, verdicts, waivers, checks, nodes, state } = filter;
+  const active = [severities, verdicts, waivers, checks, nodes].flat().length + (state === '' ? 0 : 1);
   const isOneSubject = filter.subject !== '' || filter.kinds.length > 0;
   return (
     <div class="filters" role="search" aria-label="Findings">
@@ -64,7 +64,8 @@ export function FilterBar({
               onRemove={() => apply({ subject: '', kinds: [] })}
             />
           ) : null}
-          <CheckFilter filter={filter} onChecks={(checks) => apply({ checks })} />
+          <NameFilter legend="Accepted by" names={waivers} onNames={(chosen) => apply({ waivers: chosen })} />
+          <NameFilter legend="Check" names={checks} onNames={(chosen) => apply({ checks: chosen })} />
           {isUnfiltered(filter) ? null : (
             <button type="button" class="link" onClick={() => replaceHash(findingsHash(NO_FILTER, group))}>
               Clear all filters
@@ -76,19 +77,22 @@ export function FilterBar({
   );
 }
 
-function CheckFilter({
-  filter,
-  onChecks,
+/** Names that were chosen elsewhere, each of which can be removed. */
+function NameFilter({
+  legend,
+  names,
+  onNames,
 }: {
-  readonly filter: FindingFilter;
-  readonly onChecks: (checks: readonly string[]) => void;
+  readonly legend: string;
+  readonly names: readonly string[];
+  readonly onNames: (names: readonly string[]) => void;
 }): JSX.Element | null {
-  if (filter.checks.length === 0) return null;
+  if (names.length === 0) return null;
   return (
     <fieldset>
-      <legend>Check</legend>
-      {filter.checks.map((check) => (
-        <RemoveChip key={check} text={check} onRemove={() => onChecks(filter.checks.filter((one) => one !== check))} />
+      <legend>{legend}</legend>
+      {names.map((name) => (
+        <RemoveChip key={name} text={name} onRemove={() => onNames(names.filter((one) => one !== name))} />
       ))}
     </fieldset>
   );

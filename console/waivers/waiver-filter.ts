@@ -4,15 +4,19 @@ import type { FindingFilter } from '../filter.ts';
 const PATTERN = /[*?]/;
 
 /**
- * The findings that a waiver accepts, as nearly as a filter of findings can say it: patterns and ids of images are left
- * out, so that the list may hold more. Where the waiver is not in force, those that it would accept.
+ * The findings that a waiver accepts. Where it is not in force, those that it would accept, as nearly as a filter can say
+ * it: patterns and ids of images are left out, so that the list may hold more.
  */
-export function filterOf({ match, state }: Pick<ListedWaiver, 'match' | 'state'>): Partial<FindingFilter> {
+export function filterOf({
+  name,
+  match,
+  state,
+}: Pick<ListedWaiver, 'name' | 'match' | 'state'>): Partial<FindingFilter> {
+  if (state === 'used' || state === 'broad') return { waivers: [name] };
   const [subject = '', ...others] = match.subjects;
-  const isInForce = state === 'used' || state === 'broad';
   return {
     checks: match.checks,
-    ...(isInForce ? { state: 'waived' } : { verdicts: ['fail', 'manual'] }),
+    verdicts: ['fail', 'manual'],
     ...(others.length === 0 && !PATTERN.test(subject) ? { subject } : {}),
     ...(match.nodes.some((node) => PATTERN.test(node)) ? {} : { nodes: match.nodes }),
   };

@@ -5,7 +5,7 @@ import { parseWaivers } from '../../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import { readBoundedText } from './bounded-text.ts';
 import { parseYamlDocuments } from './yaml-documents.ts';
-import { fieldsOf, listYamlFiles } from './yaml-files.ts';
+import { listYamlFiles, locateProblem } from './yaml-files.ts';
 import type { FileProblem } from './yaml-files.ts';
 
 /** What files say that waives something. */
@@ -83,9 +83,10 @@ function readWaivers(text: string, source: string, nowMs: number | undefined): R
   for (const [index, document] of yaml.ok ? yaml.documents.entries() : []) {
     if (isWaiverDocument(document)) {
       const parsed = parseWaiverDocument(document, { source, nowMs });
-      const line = parsed.ok || !yaml.ok ? undefined : yaml.lineOf(index, fieldsOf(parsed.problem));
-      if (!parsed.ok) problems.push({ line, problem: parsed.problem });
-      else if (parsed.value.target === 'findings') findingWaivers.push(parsed.value.waiver);
+      if (!parsed.ok) {
+        const { problem, fields } = locateProblem(parsed.problem, document);
+        problems.push({ line: yaml.ok ? yaml.lineOf(index, fields) : undefined, problem });
+      } else if (parsed.value.target === 'findings') findingWaivers.push(parsed.value.waiver);
       else waivers.push(parsed.value.waiver);
       continue;
     }

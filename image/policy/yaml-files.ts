@@ -37,8 +37,22 @@ export async function listYamlFiles(root: string): Promise<ListedFiles> {
   }
 }
 
-/** The fields that a problem begins with: `spec`, `controls`, 0, `control`. */
-export function fieldsOf(problem: string): readonly (string | number)[] {
-  const [path = ''] = /^[A-Za-z0-9.[\]-]+(?=:)/.exec(problem) ?? [];
-  return [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([word, index]) => (index === undefined ? word : Number(index)));
+/**
+ * A problem of a document with the keys of maps by name, and the fields that it begins with: `spec.parameters{1}: …` is
+ * `spec.parameters["maxDays"]: …`, at `spec`, `parameters`, `maxDays`.
+ */
+export function locateProblem(
+  problem: string,
+  document: unknown,
+): { readonly problem: string; readonly fields: readonly (string | number)[] } {
+  const [path = ''] = /^[A-Za-z0-9.[\]{}-]+(?=:)/.exec(problem) ?? [];
+  const fields: (string | number)[] = [];
+  let value = document;
+  const named = path.replaceAll(/\[(\d+)\]|\{(\d+)\}|[^.[\]{}]+/g, (word, index?: string, entry?: string) => {
+    const key = entry === undefined ? word : (Object.keys(Object(value) as object)[Number(entry)] ?? '');
+    fields.push(index === undefined ? key : Number(index));
+    value = (Object(value) as Readonly<Record<string, unknown>>)[index ?? key];
+    return entry === undefined ? word : `[${JSON.stringify(key.slice(0, 128))}]`;
+  });
+  return { problem: named + problem.slice(path.length), fields };
 }

@@ -92,8 +92,8 @@ function byNumber(one: Control, other: Control): number {
 }
 
 /** The benchmark with this id. */
-export function findBenchmark(id: string): Benchmark | undefined {
-  return BENCHMARKS.find((benchmark) => benchmark.id === id);
+export function findBenchmark(id: string, benchmarks: readonly Benchmark[] = BENCHMARKS): Benchmark | undefined {
+  return benchmarks.find((benchmark) => benchmark.id === id || benchmark.id === `${id}.0`);
 }
 
 /** The controls that a check answers. */

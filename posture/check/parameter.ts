@@ -1,3 +1,4 @@
+import { suggestion } from '../query/nearest.ts';
 import type { Check } from './check.ts';
 
 /** The value of a parameter of a check. */
@@ -10,6 +11,9 @@ export interface CheckParameter<T extends ParameterValue = ParameterValue> {
   /** Of a number. */
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Of a list of texts: what one of them can be, and how another spelling is written. */
+  readonly choices?: readonly string[];
+  readonly spell?: (text: string) => string;
 }
 
 /** Parameters by name, as a profile names them: `maxDays`. */
@@ -37,9 +41,14 @@ export function parameterized<P extends CheckParameters, C extends Check>(
 
 /** What is wrong with the value of a parameter; undefined: it can be set. */
 export function parameterProblem(parameter: CheckParameter, value: ParameterValue): string | undefined {
-  const { default: preset, minimum = -Infinity, maximum = Infinity } = parameter;
+  const { default: preset, minimum = -Infinity, maximum = Infinity, choices, spell = String } = parameter;
   const kind = parameterKind(preset);
   if (parameterKind(value) !== kind) return `expected ${kind}`;
+  if (choices !== undefined && Array.isArray(value)) {
+    const unknown = value.map(String).find((text) => !choices.includes(spell(text)));
+    if (unknown !== undefined)
+      return `unknown value ${JSON.stringify(unknown.slice(0, 128))}${suggestion(spell(unknown), choices)}`;
+  }
   if (typeof value !== 'number' || (value >= minimum && value <= maximum)) return undefined;
   return `expected a number from ${String(minimum)} to ${String(maximum)}`;
 }

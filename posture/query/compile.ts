@@ -4,6 +4,7 @@ import type { Compilation, Place, Typed } from './compilation.ts';
 import { compileMacro, isMacro, MACRO_NAMES, NAME_THE_KEY } from './compile-macro.ts';
 import { overloadsOf, overloadText } from './functions/definition.ts';
 import type { Overload } from './functions/definition.ts';
+import { assertPattern } from './functions/regex.ts';
 import { functionTable, NAMESPACES } from './functions/registry.ts';
 import type { CollectedKeys } from '../schema.ts';
 import { suggestion } from './nearest.ts';
@@ -380,6 +381,9 @@ function apply(
     throw new QueryError(NAME_THE_KEY, at);
   const results = overloads.flatMap((overload) => resultOf(overload, given));
   if (results.length === 0) throw noOverload(given, at, name);
+  const pattern = args.at(-1)?.tree;
+  if (name === 'matches' && pattern?.kind === 'value' && typeof pattern.value === 'string')
+    assertPattern(pattern.value, pattern.at);
   const tree: Tree = { kind: 'apply', at, name, overloads, args: args.map((arg) => arg.tree) };
   return { tree, type: commonType(results) };
 }

@@ -2,6 +2,7 @@
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^=>/, 'a macro takes a name and an expression: `list.filter(x, x > 1)`'],
   [/^=/, 'use `==` to compare'],
+  [/^\?/, 'a field that is absent is null; test it with `has(x.field)`'],
   [/^&/, 'use `&&`'],
   [/^\|/, 'use `||`'],
   [/^and\b/i, 'use `&&` for and'],

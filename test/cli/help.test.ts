@@ -58,8 +58,8 @@ void t.test('what is not there is answered with what was probably meant, and exi
       /unknown check "container\.privilegd"; did you mean container\.privileged\?/,
     ],
     [
-      ['scan', '--benchmark', 'cis-docker-1.8'],
-      /unknown benchmark "cis-docker-1\.8"; did you mean cis-docker-1\.8\.0\?/,
+      ['scan', '--benchmark', 'cis-docker-18.0'],
+      /unknown benchmark "cis-docker-18\.0"; did you mean cis-docker-1\.8\.0\?/,
     ],
     [['explain', 'ssh'], /ssh is an area, not a check/],
     [['completion', 'tcsh'], /give one of: bash, zsh, fish/],

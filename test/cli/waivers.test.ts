@@ -105,17 +105,29 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
     ],
   });
   t.match(await ask('/v1/status'), { issues: [{ code: 'waiverExpired', subject: 'old' }, { code: 'nodeOffline' }] });
+  const acceptedBy = async (query: string): Promise<readonly string[]> => {
+    const { findings } = (await ask(`/v1/findings?${query}`)) as { findings: readonly { check: string }[] };
+    return findings.map(({ check }) => check);
+  };
+  t.strictSame(await acceptedBy('waiver=legacy'), ['container.host-pid', 'container.privileged']);
+  t.strictSame(await acceptedBy('waiver=legacy&waiver=old&check=container.host-pid'), ['container.host-pid']);
+  for (const none of ['waiver=old', 'waiver=lega%25', 'waiver=legacy&state=open'])
+    t.strictSame(await acceptedBy(none), [], none);
+  t.match(await ask('/v1/findings/groups?by=check&waiver=legacy'), { groups: [{ counts: { waived: 1 } }, {}] });
   t.match(await ask('/v1/findings?state=odd'), { error: { code: 'invalidRequest' } });
 
   const run = (...args: readonly string[]) =>
     plimsoll(['findings', ...args, '--api', `127.0.0.1:${String(api.port)}`, '--data-dir', directory]);
-  const [table, waived, json, gate, bySubject, history] = await Promise.all([
+  const [table, waived, json, gate, bySubject, history, byWaiver, byOther, unknown] = await Promise.all([
     run(),
     run('--state', 'waived'),
     run('-o', 'json'),
     run('--container', 'name-of-report', '--fail-on', 'critical', '-o', 'json'),
     run('--container', 'name-of-report'),
     run('--history'),
+    run('--waiver', 'legacy', '--history'),
+    run('--waiver', 'old'),
+    run('--waiver', 'legasy'),
   ]);
   t.match(table.stdout, /name-of-shop/);
   t.notMatch(table.stdout, /name-of-report/);
@@ -126,6 +138,10 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
   );
   t.equal(gate.code, 0, 'what is accepted does not fail a pipeline');
   t.match(bySubject, { stdout: 'No matching findings.\n', stderr: /--state waived/ });
+  t.match(byWaiver.stdout, /waived +CRITICAL +container\.host-pid +name-of-report/);
+  t.notMatch(byWaiver.stdout, /opened|name-of-shop/);
+  t.match(byOther, { stdout: 'No matching findings.\n', code: 0 });
+  t.match(unknown, { code: 2, stderr: /the collector has no waiver "legasy" of findings; did you mean legacy\?/ });
   t.match(history.stdout, /waived +CRITICAL +container\.privileged +name-of-report/);
   const uid = (JSON.parse(json.stdout) as { findings: { uid: string }[] }).findings.at(-1)?.uid ?? '';
   t.match(

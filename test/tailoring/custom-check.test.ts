@@ -9,7 +9,7 @@ import { parseCheckDocument } from '../../tailoring/check-document.ts';
 import { createCheckVariables } from '../../tailoring/check-variables.ts';
 import { createCustomCheck } from '../../tailoring/custom-check.ts';
 import { containerFact } from '../fixture/container.ts';
-import { factsOf, kernelFact } from '../fixture/facts.ts';
+import { dockerFact, factsOf, kernelFact, noKubelet, sshdFact } from '../fixture/facts.ts';
 
 /** A document with a condition; other fields of `spec` can be replaced. */
 function document(spec: object): object {
@@ -84,6 +84,18 @@ void t.test('every kind of subject is judged over the same facts', (t) => {
   ]);
   for (const subject of ['docker', 'kubelet', 'sshd'])
     t.match(judge({ subject, condition: 'node.cpus > 0' }), [{ subject: { kind: 'daemon' } }], subject);
+  const without = factsOf({
+    docker: dockerFact({ present: absent('/usr/bin') }),
+    kubelet: noKubelet(),
+    sshd: sshdFact({ present: absent('/etc/ssh') }),
+  });
+  for (const [subject, condition] of [
+    ['docker', 'has(docker.api)'],
+    ['kubelet', 'kubelet.settings["readOnlyPort"] == "0"'],
+    ['kubelet', 'node.cpus > 0'],
+    ['sshd', 'sshd.contexts.all(c, false)'],
+  ])
+    t.match(judge({ subject, condition }, without), [{ verdict: 'notApplicable', reason: /installed|no kubelet/ }]);
   t.match(judge({ subject: 'image', condition: 'image.tags.size() > 0 && node.cpus > 0' }), [
     { verdict: 'pass', subject: { kind: 'image' } },
   ]);
@@ -237,6 +249,9 @@ void t.test('what is wrong is said when it is loaded', (t) => {
     [{ condition: 'container.pid' }, /^spec\.condition: a condition must be true or false, not int/],
     [{ condition: 'container.pid ==' }, /^spec\.condition: the expression ends too early/],
     [{ condition: 'true' }, /names no fact/],
+    [{ condition: 'container.?uid.orValue(0) == 0' }, /test it with `has\(x\.field\)`/],
+    [{ condition: 'container.name.matches("(?<=a)b")' }, /not a regular expression of RE2.*at character 24/],
+    [{ condition: 'matches(container.name, "[a-z")' }, /not a regular expression of RE2/],
     [{ condition: 'container.labels["a"] == "b"' }, /no field `labels`/],
     [{ condition: 'unread.size() == 0' }, /unknown fact `unread`/],
     [{ condition: 'kernel.sysctls["net.ipv4.tcp_ecn"] == "0"' }, /not collected/],

@@ -36,7 +36,7 @@ async function problemsOf(...paths: readonly string[]): Promise<readonly string[
 void t.test('files and directories add to the checks of Plimsoll, and to controls', async (t) => {
   const condition = 'condition: container.pid > 0';
   const directory = directoryOf(t, {
-    'one.yaml': `${check('acme.b', condition, 'controls: [{ benchmark: cis-docker-1.8.0, control: "4.1" }]')}---\n${check('acme.a', condition)}`,
+    'one.yaml': `${check('acme.b', condition, 'controls: [{ benchmark: cis-docker-1.8, control: "4.1" }]')}---\n${check('acme.a', condition)}`,
     'two.yml': check('aaa.first', condition),
     '.hidden.yaml': 'not: read',
     'notes.txt': 'not read',
@@ -67,6 +67,13 @@ void t.test('problems name the file and the line', async (t) => {
       'controls:',
       '- { benchmark: cis-docker-1.8.0, control: "99" }',
     ),
+    'benchmark.yaml': check(
+      'acme.control',
+      'condition: container.pid > 0',
+      'controls:',
+      '- { benchmark: cis-dokcer-1.8.0, control: "4.1" }',
+    ),
+    'parameter.yaml': check('acme.p', 'condition: container.pid > 0', 'parameters:', '  fine: 1', '  none: ~'),
     'kind.yaml': 'apiVersion: plimsoll.dev/v1\nkind: Chek\n',
     'broken.yaml': 'a: [1\n',
     'empty.yaml': '# nothing\n',
@@ -77,7 +84,15 @@ void t.test('problems name the file and the line', async (t) => {
   t.match(await problemsOf(at('twice.yaml')), [
     /twice\.yaml:15: metadata\.name: acme\.same is also the name of a check in /,
   ]);
-  t.match(await problemsOf(at('control.yaml')), [/control\.yaml:13: spec\.controls\[0\]: unknown control/]);
+  t.match(await problemsOf(at('control.yaml')), [
+    /control\.yaml:13: spec\.controls\[0\]\.control: cis-docker-1\.8\.0 has no control "99"; see: /,
+  ]);
+  t.match(await problemsOf(at('benchmark.yaml')), [
+    /benchmark\.yaml:13: spec\.controls\[0\]\.benchmark: unknown benchmark; did you mean `cis-docker-1\.8\.0`\?/,
+  ]);
+  t.match(await problemsOf(at('parameter.yaml')), [
+    /parameter\.yaml:14: spec\.parameters\["none"\]: expected a number, a text, true or false, or a list/,
+  ]);
   t.match(await problemsOf(at('kind.yaml')), [/kind\.yaml:2: kind: expected Check/]);
   t.match(await problemsOf(at('broken.yaml')), [/broken\.yaml: line \d+, column \d+: not valid YAML/]);
   t.match(await problemsOf(at('empty.yaml')), [/contains no document/]);

@@ -78,7 +78,7 @@ void t.test('an excluded check is never a pass of its control', (t) => {
 
 void t.test('what names nothing is an error with its place', (t) => {
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{ benchmarks: [{ id: 'cis-docker-1.8' }] }, /^spec\.benchmarks\[0\]\.id: .*did you mean `cis-docker-1\.8\.0`/],
+    [{ benchmarks: [{ id: 'cis-dokcer-1.8.0' }] }, /^spec\.benchmarks\[0\]\.id: .*did you mean `cis-docker-1\.8\.0`/],
     [{ include: ['contianer'] }, /^spec\.include\[0\]: .*did you mean `container`/],
     [
       { exclude: [{ check: 'ssh.root-logn', reason: 'x' }] },
@@ -90,6 +90,10 @@ void t.test('what names nothing is an error with its place', (t) => {
     [{ severities: { 'daemon.icc': 'bad' } }, /^spec\.severities\{0\}: expected one of critical/],
     [{ parameters: { 'container.capabilities': { alowed: ['A'] } } }, /unknown parameter; did you mean `allowed`/],
     [{ parameters: { 'container.capabilities': { allowed: 3 } } }, /allowed: expected a list of texts/],
+    [
+      { parameters: { 'container.capabilities': { allowed: ['SYS_TIME', 'cap_net_admn'] } } },
+      /allowed: unknown value "cap_net_admn"; did you mean `NET_ADMIN`/,
+    ],
     [{ parameters: { 'ssh.max-auth-tries': { maxTries: 0 } } }, /maxTries: expected a number from 1 to 100/],
     [{ parameters: { 'container.privileged': { x: 1 } } }, /unknown parameter/],
     [{ parameter: {} }, /^spec\.parameter: unknown field; did you mean `parameters`/],

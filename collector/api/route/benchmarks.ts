@@ -1,5 +1,6 @@
 import { benchmark, benchmarkList } from '../../../api/check.ts';
 import { benchmarkNodes, benchmarkResult, benchmarkTrend } from '../../../api/compliance.ts';
+import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
 import { countVerdicts, countWaived } from '../../../posture/benchmark/compliance.ts';
 import * as s from '../../../posture/schema.ts';
@@ -163,7 +164,7 @@ export const getBenchmarkTrend = jsonRoute({
 });
 
 function benchmarkOf(id: string, benchmarks: readonly Benchmark[]): ApiResult<Benchmark> {
-  const found = benchmarks.find((benchmark) => benchmark.id === id);
+  const found = findBenchmark(id, benchmarks);
   return found === undefined
     ? refuse('notFound', `unknown benchmark ${JSON.stringify(id)}`, 'GET /v1/benchmarks lists them')
     : answer(found);

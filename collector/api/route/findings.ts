@@ -1,3 +1,4 @@
+import { findBenchmark } from '../../../posture/benchmark/benchmark.ts';
 import type { Benchmark } from '../../../posture/benchmark/benchmark.ts';
 import {
   FINDING_STATES,
@@ -38,6 +39,7 @@ const filterFields = {
   verdict: repeated(verdict, '', 5),
   severity: repeated(severity, '', 5),
   state: s.nullable(s.oneOf(FINDING_STATES, 'waived: a waiver accepts it; open: none does')),
+  waiver: severalWords('name of a waiver that accepts the finding'),
   kind: repeated(subjectKind, 'kind of subject', 6),
   subject: s.nullable(word('id or name of the subject, exactly')),
   text: s.nullable(text('words, each contained in check, title, subject, reason or evidence', 256)),
@@ -59,6 +61,7 @@ async function filterOf(
     ...(query.verdict === null ? {} : { verdicts: query.verdict }),
     ...(query.severity === null ? {} : { severities: query.severity }),
     ...(query.state === null ? {} : { waived: query.state === 'waived' }),
+    ...(query.waiver === null ? {} : { waivers: query.waiver, waived: query.state !== 'open' }),
     ...(query.kind === null ? {} : { subjectKinds: query.kind }),
     ...(query.subject === null ? {} : { subject: query.subject }),
     ...(query.text === null ? {} : { text: query.text }),
@@ -74,7 +77,7 @@ function checksOf(
     return control === null
       ? answer(check ?? undefined)
       : refuse('invalidRequest', 'query.control: is a number in a benchmark', 'add benchmark=ID');
-  const found = benchmarks.find(({ id }) => id === benchmark);
+  const found = findBenchmark(benchmark, benchmarks);
   if (found === undefined)
     return refuse(
       'invalidRequest',

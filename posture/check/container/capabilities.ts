@@ -2,7 +2,7 @@ import { sourceOf } from '../../fact/container.ts';
 import type { Capabilities, ContainerFact } from '../../fact/container.ts';
 import { failAs, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
-import { beyondDefault, capabilityNames, plainName } from '../capability.ts';
+import { beyondDefault, CAPABILITY_NAMES, capabilityNames, plainName } from '../capability.ts';
 import { containerCheck } from '../check.ts';
 import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { declaredExcess } from '../declared-privilege.ts';
@@ -48,6 +48,8 @@ const PARAMETERS = {
   allowed: {
     doc: 'capabilities that containers may have beyond the defaults, such as `NET_ADMIN`',
     default: [] as readonly string[],
+    choices: CAPABILITY_NAMES,
+    spell: plainName,
   },
 };
 

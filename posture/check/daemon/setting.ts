@@ -48,9 +48,13 @@ export function daemonCheck({
     references: [reference ?? 'https://docs.docker.com/reference/cli/dockerd/'],
     judges: 'docker',
     needs: ['docker'],
-    judge: ({ docker }) =>
-      docker.present.state === 'absent' ? notApplicable('Docker is not installed on this host') : judge(docker),
+    judge: ({ docker }) => withoutDocker(docker) ?? judge(docker),
   });
+}
+
+/** The judgement where Docker is absent; undefined where it is there. */
+export function withoutDocker({ present }: DockerFact): Judgement | undefined {
+  return present.state === 'absent' ? notApplicable('Docker is not installed on this host') : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import type { Budget } from '../budget.ts';
 import { QueryError } from '../query-error.ts';
+import type { Span } from '../query-error.ts';
 import { define } from './definition.ts';
 import type { FunctionDefinition } from './definition.ts';
 
@@ -15,15 +16,23 @@ const UNITS_PER_COMPARISON = 1 / 512;
  * A regular expression in the syntax of RE2, found in time that grows with the text only: there are no references back
  * and no look-around. Throws a QueryError for one that is too long or not valid.
  */
-function compileRegex(pattern: string): RE2JS {
+function compileRegex(pattern: string, at?: Span): RE2JS {
   if (pattern.length > MAX_PATTERN)
-    throw new QueryError(`a regular expression has at most ${String(MAX_PATTERN)} characters`, undefined, true);
+    throw new QueryError(`a regular expression has at most ${String(MAX_PATTERN)} characters`, at, true);
   try {
     return RE2JS.compile(pattern);
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
-    throw new QueryError(`\`${pattern.slice(0, 80)}\` is not a regular expression of RE2: ${message.slice(0, 120)}`);
+    throw new QueryError(
+      `\`${pattern.slice(0, 80)}\` is not a regular expression of RE2: ${message.slice(0, 120)}`,
+      at,
+    );
   }
+}
+
+/** Throws a QueryError for a pattern that an expression contains as a constant and that is not valid. */
+export function assertPattern(pattern: string, at: Span): void {
+  compileRegex(pattern, at);
 }
 
 /** Upper bound of the states of a pattern, unless a repetition is nested in another. */

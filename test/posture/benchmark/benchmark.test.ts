@@ -75,6 +75,9 @@ void t.test('found by id', (t) => {
   t.equal(findBenchmark('cis-docker-1.7.0')?.controls.length, 117);
   t.equal(findBenchmark('cis-docker-1.6.0')?.controls.length, 117);
   t.equal(findBenchmark('cis-docker-2.0.0'), undefined);
+  t.equal(findBenchmark('cis-docker-1.8')?.id, 'cis-docker-1.8.0');
+  for (const id of ['cis-docker-1', 'cis-docker', '', 'cis-docker-1.8.', 'cis-kubernetes-1.1'])
+    t.equal(findBenchmark(id), undefined, id);
   t.end();
 });
 
