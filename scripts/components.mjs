@@ -1,10 +1,18 @@
 // The real parts that the tests run against. Absent ones are installed through apt where that is possible, otherwise
 // the tests that need them are skipped and counted with the reason.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { ROOT } from './setup.mjs';
 
-/** Each component: the program or file that shows that it is there, and the Debian packages that bring it. */
+/** Where packages are unpacked that conflict with an installed one. */
+const UNPACKED = join(ROOT, '.tap', 'components');
+
+/**
+ * Each component: the program or file that shows that it is there, and the Debian packages that bring it. `unpack`: a
+ * package that is not installed, because it would remove another component; its files go to a folder with its name.
+ */
 const COMPONENTS = [
   { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables', 'iproute2'] },
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
@@ -23,6 +31,12 @@ const COMPONENTS = [
   { name: 'rpm', program: 'rpmbuild', packages: ['rpm', 'sqlite3'] },
   { name: 'db-load', program: 'db_load', packages: ['db-util'] },
   { name: 'rsyslog', program: 'rsyslogd', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl'] },
+  {
+    name: 'syslog-ng',
+    program: join(UNPACKED, 'syslog-ng', 'usr', 'sbin', 'syslog-ng'),
+    packages: ['libivykis0t64', 'libivykis0', 'libnet1', 'libwrap0', 'libjson-c5', 'libglib2.0-0t64', 'libglib2.0-0'],
+    unpack: 'syslog-ng-core',
+  },
   { name: 'kcat', program: 'kcat', packages: ['kcat'] },
   { name: 'nats-server', program: 'nats-server', packages: ['nats-server'] },
   { name: 'docker-registry', program: 'docker-registry', packages: ['docker-registry'] },
@@ -61,6 +75,7 @@ export function provideComponents() {
   process.stderr.write(`test: installing ${names} with apt (PLIMSOLL_TEST_NO_INSTALL=1 turns this off)\n`);
   const packages = available(missing.flatMap((component) => component.packages));
   apt(['install', '-y', '--no-install-recommends', ...packages]);
+  for (const { name, unpack } of missing) if (unpack !== undefined) unpackPackage(unpack, join(UNPACKED, name));
   return COMPONENTS.filter((component) => !hasProgram(component.program)).map((component) => component.name);
 }
 
@@ -73,8 +88,18 @@ function available(packages) {
   });
 }
 
-function apt(args) {
+/** Downloads a Debian package and unpacks it, without its scripts and without its dependencies. */
+function unpackPackage(name, directory) {
+  const downloads = mkdtempSync(join(tmpdir(), 'plimsoll-package-'));
+  mkdirSync(directory, { recursive: true });
+  apt(['download', name], downloads);
+  for (const file of readdirSync(downloads)) spawnSync('dpkg', ['-x', join(downloads, file), directory]);
+  rmSync(downloads, { recursive: true });
+}
+
+function apt(args, cwd = ROOT) {
   const done = spawnSync('apt-get', args, {
+    cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -54,7 +54,7 @@ export function formatMessage(message: SyslogMessage): string {
   const header = [
     `<${String(FACILITIES[facility] * 8 + severity)}>1`,
     timestamp(atMs),
-    printable(hostname, LIMITS.hostname),
+    hostField(hostname),
     printable(appName, LIMITS.appName),
     printable(procId, LIMITS.procId),
     printable(msgId, LIMITS.msgId),
@@ -85,6 +85,11 @@ function timestamp(atMs: number): string {
 /** PRINTUSASCII: 33 … 126. */
 function printable(text: string, limit: number): string {
   return text.slice(0, limit).replace(/[^!-~]/g, '_') || '-';
+}
+
+/** Characters of a name or IPv4 address only: syslog-ng does not parse a message whose HOSTNAME has a colon or bracket. */
+function hostField(name: string): string {
+  return printable(name.replace(/[^\w.-]/g, '_'), LIMITS.hostname);
 }
 
 /** PARAM-VALUE: UTF-8, what is not safe to show as a visible escape; quote, backslash and bracket as the RFC has it. */

@@ -5,19 +5,22 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 
-/** What a test's rsyslogd shows, and whom it lets in. Without it: plain TCP. */
-export interface RsyslogTls {
-  /** `gtls` (GnuTLS) or `ossl` (OpenSSL). */
-  readonly driver: 'gtls' | 'ossl';
+/** The certificate of a receiver of syslog, and whom it lets in. Without it: plain TCP. */
+export interface ReceiverTls {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-  /** Name in the certificate of the one peer that is let in. */
-  readonly permittedPeer: string;
+  /** Name in the certificate of the one peer that is let in. Absent: senders need no certificate. */
+  readonly permittedPeer?: string;
 }
 
-/** A message as rsyslogd took it apart. */
-export interface RsyslogFields {
+/** With the TLS library of rsyslogd: `gtls` (GnuTLS) or `ossl` (OpenSSL). */
+export interface RsyslogTls extends ReceiverTls {
+  readonly driver: 'gtls' | 'ossl';
+}
+
+/** A message in the parts that the receiver found. */
+export interface SyslogFields {
   readonly hostname: string;
   readonly appName: string;
   readonly procId: string;
@@ -28,13 +31,13 @@ export interface RsyslogFields {
   readonly text: string;
 }
 
-/** A real rsyslogd, without privileges of its own, in a directory of the test. */
-export interface Rsyslog {
+/** A real rsyslogd or syslog-ng, without privileges of its own, in a directory of the test. */
+export interface SyslogDaemon {
   readonly port: number;
-  /** The messages that it has written, as they came (`%rawmsg%`). */
+  /** The messages that it has written, as they came. */
   readonly raw: () => readonly Buffer[];
   /** The same messages in the parts that its parser found. */
-  readonly fields: () => readonly RsyslogFields[];
+  readonly fields: () => readonly SyslogFields[];
   /** Ends it: in good order, or with SIGKILL. */
   readonly stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
   /** Starts it again, on the same port. */
@@ -54,35 +57,50 @@ export function findRsyslogd(
   return driver === undefined || has(`lmnsd_${driver}.so`) ? { program } : { reason: `rsyslogd without ${driver}` };
 }
 
-/** How long it may take to listen, and to end. */
+/** How long a daemon may take to listen, and to end. */
 const DEADLINE_MS = 15_000;
 const STEP_MS = 10;
 
 /** Starts rsyslogd in `directory`; the caller stops it. Started again, it also listens on UDP. */
-export async function startRsyslog(program: string, directory: string, tls?: RsyslogTls): Promise<Rsyslog> {
+export async function startRsyslog(program: string, directory: string, tls?: RsyslogTls): Promise<SyslogDaemon> {
   const path = (name: string): string => join(directory, name);
-  let running: ChildProcess | undefined;
+  const portOf = (): number => (existsSync(path('port')) ? Number(readFileSync(path('port'), 'utf8')) : 0);
   let port = 0;
-  const start = async (): Promise<void> => {
+  const spawnDaemon = (): ChildProcess => {
     rmSync(path('port'), { force: true });
+    rmSync(path('pid'), { force: true });
     writeFileSync(path('rsyslog.conf'), configOf(directory, port, tls));
-    const child = spawn(program, ['-n', '-f', path('rsyslog.conf'), '-i', path('pid')], {
-      // Standard error has whom it refused: expected, and written to own.log too.
-      stdio: 'ignore',
-    });
+    // Standard error has whom it refused: expected, and written to own.log too.
+    return spawn(program, ['-n', '-f', path('rsyslog.conf'), '-i', path('pid')], { stdio: 'ignore' });
+  };
+  // It writes the port down only if it has chosen it itself.
+  const isReady = (): boolean | Promise<boolean> => (port === 0 ? portOf() > 0 : listens(port));
+  const daemon = await startSyslogDaemon(directory, spawnDaemon, isReady);
+  port = portOf();
+  return { ...daemon, port };
+}
+
+/** Starts a daemon that writes `raw.log` and `fields.log` to `directory`, and waits until it is ready. */
+export async function startSyslogDaemon(
+  directory: string,
+  spawnDaemon: () => ChildProcess,
+  isReady: () => boolean | Promise<boolean>,
+): Promise<Omit<SyslogDaemon, 'port'>> {
+  let running: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    const child = spawnDaemon();
     running = child;
-    const portOf = (): number => (existsSync(path('port')) ? Number(readFileSync(path('port'), 'utf8')) : 0);
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`rsyslogd ended with ${String(child.exitCode)}`);
-      // It writes the port down only if it has chosen it itself.
-      return port === 0 ? portOf() > 0 : listens(port);
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${String(child.exitCode)}`);
+      return isReady();
     });
-    if (port === 0) port = portOf();
   };
   await start();
-  const lines = (name: string): readonly Buffer[] => (existsSync(path(name)) ? linesOf(readFileSync(path(name))) : []);
+  const lines = (name: string): readonly Buffer[] => {
+    const path = join(directory, name);
+    return existsSync(path) ? linesOf(readFileSync(path)) : [];
+  };
   return {
-    port,
     raw: () => lines('raw.log'),
     fields: () => lines('fields.log').map(fieldsOf),
     stop: async (signal = 'SIGTERM') => {
@@ -92,7 +110,6 @@ export async function startRsyslog(program: string, directory: string, tls?: Rsy
       const exited = once(child, 'exit', { signal: AbortSignal.timeout(DEADLINE_MS) });
       child.kill(signal);
       await exited.catch(() => child.kill('SIGKILL'));
-      rmSync(path('pid'), { force: true });
     },
     start,
   };
@@ -112,8 +129,10 @@ function configOf(directory: string, port: number, tls: RsyslogTls | undefined):
   const stream =
     tls === undefined
       ? ''
-      : ` streamDriver.name=${quote(tls.driver)} streamDriver.mode="1" streamDriver.authMode="x509/name"` +
-        ` permittedPeer=[${quote(tls.permittedPeer)}]`;
+      : ` streamDriver.name=${quote(tls.driver)} streamDriver.mode="1"` +
+        (tls.permittedPeer === undefined
+          ? ' streamDriver.authMode="anon"'
+          : ` streamDriver.authMode="x509/name" permittedPeer=[${quote(tls.permittedPeer)}]`);
   const fields =
     '%hostname%\\t%app-name%\\t%procid%\\t%msgid%\\t%pri%\\t%timestamp:::date-rfc3339%\\t%structured-data%\\t%msg%\\n';
   const action = (name: string): string =>
@@ -143,7 +162,7 @@ function linesOf(content: Buffer): readonly Buffer[] {
   return lines;
 }
 
-function fieldsOf(line: Buffer): RsyslogFields {
+function fieldsOf(line: Buffer): SyslogFields {
   const [
     hostname = '',
     appName = '',
@@ -157,7 +176,8 @@ function fieldsOf(line: Buffer): RsyslogFields {
   return { hostname, appName, procId, msgId, priority, timestamp, structuredData, text: rest.join('\t') };
 }
 
-function listens(port: number): Promise<boolean> {
+/** Does a program of this machine listen on the TCP port? */
+export function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.destroy();

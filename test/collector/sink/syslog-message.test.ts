@@ -30,6 +30,7 @@ await t.test('what the format does not take', async (t) => {
   const of = (over: Partial<SyslogMessage>) => parseMessage(Buffer.from(formatMessage({ ...MESSAGE, ...over })));
   t.match(of({ hostname: '', msgId: '' }), { hostname: undefined, msgId: undefined });
   t.equal(of({ hostname: 'wéb 1\n' }).hostname, 'w_b_1_');
+  t.equal(of({ hostname: 'fe80::1[a]' }).hostname, 'fe80__1_a_');
   t.equal(of({ hostname: 'h'.repeat(300) }).hostname?.length, 255);
   t.equal(of({ appName: 'a'.repeat(300), procId: 'p'.repeat(300), msgId: 'm'.repeat(300) }).msgId?.length, 32);
   for (const atMs of [Number.NaN, Infinity, 9e15, 253_402_300_800_000]) t.equal(of({ atMs }).timestamp, undefined);

@@ -10,6 +10,8 @@ import { createSyslogUdpSink } from '../../../collector/sink/syslog-udp.ts';
 import { createSyslogSink } from '../../../collector/sink/syslog.ts';
 import { systemClock } from '../../../service/clock.ts';
 import { findRsyslogd, startRsyslog, until } from '../../component/rsyslog.ts';
+import type { SyslogDaemon } from '../../component/rsyslog.ts';
+import { findSyslogNg, startSyslogNg } from '../../component/syslog-ng.ts';
 import { sinkConformance } from './conformance.ts';
 import { event, events, ocsfOf, render } from './events.ts';
 import { parseMessage } from './rfc5424.ts';
@@ -96,34 +98,50 @@ void t.test('UDP: a name that does not exist is reported', async (t) => {
   t.match(await sink.send(events(1, 2)), { outcome: 'retry', reason: /could not be resolved/ });
 });
 
-const found = findRsyslogd();
-const skip = 'reason' in found ? found.reason : false;
-
-void t.test('rsyslogd reads datagrams, and messages that end with a line feed', { skip }, async (t) => {
-  if ('reason' in found) return;
-  const receiver = await startRsyslog(found.program, t.testdir());
-  t.teardown(() => receiver.stop());
+async function rsyslogd(program: string, directory: string): Promise<SyslogDaemon> {
+  const receiver = await startRsyslog(program, directory);
   // It listens on the UDP port of the same number once that is known.
   await receiver.stop();
   await receiver.start();
-  const batch = events(1, 100, { reason: 'é日本😀 "quoted" ]\\ \u0000\n\u001b[31m', nodeName: 'wéb\n1' });
-  const wanted: unknown = JSON.parse(JSON.stringify(batch.map(ocsfOf)));
-  const udp = sinkTo(receiver.port);
-  t.teardown(() => udp.close());
-  t.match(await udp.send(batch), { outcome: 'ok' });
-  await until(() => receiver.raw().length >= 100);
-  t.same(receiver.raw().map(eventIn), wanted);
-  const address = { host: '127.0.0.1', port: receiver.port };
-  const tcp = createSyslogSink({
-    name: 'syslog',
-    clock,
-    render,
-    frame: { ...frame, framing: 'newline' },
-    open: () => openSyslogConnection({ address, clock }),
-    replay: 400,
-  });
-  t.teardown(() => tcp.close());
-  t.match(await tcp.send(batch), { outcome: 'ok' });
-  t.match(await tcp.send([]), { outcome: 'ok', acknowledged: 100 });
-  t.same(receiver.raw().slice(100).map(eventIn), wanted);
-});
+  return receiver;
+}
+
+const DAEMONS = [
+  { name: 'rsyslogd', found: findRsyslogd(), start: rsyslogd },
+  {
+    name: 'syslog-ng',
+    found: findSyslogNg(),
+    start: (program: string, directory: string) => startSyslogNg(program, directory, { framing: 'newline' }),
+  },
+];
+
+for (const { name, found, start } of DAEMONS)
+  void t.test(
+    `${name} reads datagrams, and messages that end with a line feed`,
+    { skip: 'reason' in found && found.reason },
+    async (t) => {
+      if ('reason' in found) return;
+      const receiver = await start(found.program, t.testdir());
+      t.teardown(() => receiver.stop());
+      const batch = events(1, 100, { reason: 'é日本😀 "quoted" ]\\ \u0000\n\u001b[31m', nodeName: 'wéb\n1' });
+      const wanted: unknown = JSON.parse(JSON.stringify(batch.map(ocsfOf)));
+      const udp = sinkTo(receiver.port);
+      t.teardown(() => udp.close());
+      t.match(await udp.send(batch), { outcome: 'ok' });
+      await until(() => receiver.raw().length >= 100);
+      t.same(receiver.raw().map(eventIn), wanted);
+      const address = { host: '127.0.0.1', port: receiver.port };
+      const tcp = createSyslogSink({
+        name: 'syslog',
+        clock,
+        render,
+        frame: { ...frame, framing: 'newline' },
+        open: () => openSyslogConnection({ address, clock }),
+        replay: 400,
+      });
+      t.teardown(() => tcp.close());
+      t.match(await tcp.send(batch), { outcome: 'ok' });
+      t.match(await tcp.send([]), { outcome: 'ok', acknowledged: 100 });
+      t.same(receiver.raw().slice(100).map(eventIn), wanted);
+    },
+  );
