@@ -34,6 +34,7 @@ export interface Operands {
     | 'check'
     | 'command'
     | 'benchmark'
+    | 'benchmarkAction'
     | 'shell'
     | 'directory'
     | 'file'

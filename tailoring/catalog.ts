@@ -115,7 +115,7 @@ function withChecks(benchmark: Benchmark, answers: ReadonlyMap<string, readonly 
 }
 
 function keyOf({ benchmark, control }: ControlReference): string {
-  return `${benchmark} ${control}`;
+  return `${findBenchmark(benchmark)?.id ?? benchmark} ${control}`;
 }
 
 /** The first problem in one line, and how many more there are. */

@@ -9,11 +9,11 @@ import { unknownBenchmark } from '../scan/known.ts';
 export const benchmarks = defineCommand({
   name: 'benchmarks',
   summary: 'list benchmarks, or the controls of one',
-  usage: ['benchmarks [options]', 'benchmarks [show] ID [options]'],
+  usage: ['benchmarks [list] [options]', 'benchmarks [show] ID [options]'],
   description: [
-    'Lists the published benchmarks that checks are mapped to, and how many of their controls have checks. With ID, lists its controls with the checks of each, or why it has none.',
+    'Lists the published benchmarks that checks are mapped to, and how many of their controls have checks. show lists the controls of one with the checks of each, or why a control has none.',
   ],
-  operands: { min: 0, max: 2, completes: 'benchmark' },
+  operands: { min: 0, max: 2, completes: 'benchmarkAction' },
   options: [OUTPUT_OPTION],
   settings: ['client'],
   examples: [
@@ -23,10 +23,10 @@ export const benchmarks = defineCommand({
   ],
   run: async (context) => {
     const { operands } = context.args;
-    const [id] = operands[0] === 'show' ? operands.slice(1) : operands;
-    if (operands.length > (operands[0] === 'show' ? 2 : 1))
-      return printError(context, 'benchmarks takes the id of one benchmark', 'see: plimsoll benchmarks --help');
-    if (id === undefined) return listAll(context);
+    const [id, ...rest] = operands[0] === 'show' ? operands.slice(1) : operands;
+    if (rest.length > 0 || (id === undefined && operands.length > 0))
+      return printError(context, 'show expects the id of one benchmark', 'see: plimsoll benchmarks');
+    if (id === undefined || id === 'list') return listAll(context);
     const benchmark = findBenchmark(id);
     if (benchmark === undefined)
       return printError(context, unknownBenchmark(id) ?? 'unknown benchmark', 'see: plimsoll benchmarks');

@@ -47,11 +47,12 @@ export const compliance = defineCommand({
   run: async (context) => {
     const { args } = context;
     const [id = ''] = args.operands;
-    if (findBenchmark(id) === undefined)
+    const benchmark = findBenchmark(id);
+    if (benchmark === undefined)
       return printError(context, unknownBenchmark(id) ?? 'unknown benchmark', 'see: plimsoll benchmarks');
     const connected = await connect(context.settings, new AbortController().signal);
     if (!connected.ok) return printFailure(context, connected.problem);
-    const path = `/v1/benchmarks/${encodeURIComponent(id)}`;
+    const path = `/v1/benchmarks/${encodeURIComponent(benchmark.id)}`;
     if (args.has('trend')) return printTrend(context, connected.value, path);
     if (args.value('by') === 'node') return printNodes(context, connected.value, path);
     return printControls(context, connected.value, path);

@@ -74,6 +74,8 @@ function completionOf(completes: Operands['completes'] | Option['completes']): C
       return { kind: 'directory' };
     case 'check':
       return { kind: 'words', words: CHECKS.map(({ id }) => id) };
+    case 'benchmarkAction':
+      return { kind: 'words', words: ['list', 'show', ...BENCHMARKS.map(({ id }) => id)] };
     case 'benchmark':
       return { kind: 'words', words: BENCHMARKS.map(({ id }) => id) };
     case 'scanBenchmark':

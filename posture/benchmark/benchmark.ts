@@ -91,9 +91,11 @@ function byNumber(one: Control, other: Control): number {
   return place === -1 ? parts.length - others.length : Number(parts[place]) - Number(others[place] ?? -1);
 }
 
-/** The benchmark with this id. */
+/** The benchmark with this id; `cis-docker-1.8` is `cis-docker-1.8.0`. */
 export function findBenchmark(id: string, benchmarks: readonly Benchmark[] = BENCHMARKS): Benchmark | undefined {
-  return benchmarks.find((benchmark) => benchmark.id === id || benchmark.id === `${id}.0`);
+  return (
+    benchmarks.find((benchmark) => benchmark.id === id) ?? benchmarks.find((benchmark) => benchmark.id === `${id}.0`)
+  );
 }
 
 /** The controls that a check answers. */
