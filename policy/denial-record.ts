@@ -55,6 +55,8 @@ export const MAX_DENIAL_TEXT = 512;
  */
 const CLASS = 2004;
 const CREATE = 1;
+/** `integer_t` is signed and has 32 bits. */
+const MAX_INTEGER = 2 ** 31 - 1;
 const ACTIONS = {
   denied: {
     severity_id: 3,
@@ -106,7 +108,7 @@ export function toDetectionFinding(
 ): Readonly<Record<string, unknown>> {
   const { outcome, program, namespace, name, kind, reasons, suppressed, breakGlass } = record;
   const title = denialTitle(record);
-  const codes = [...new Set(reasons.map(({ code }) => code))].toSorted();
+  const codes = [...new Set(reasons.map(({ code }) => code))].filter((code) => code !== '').toSorted();
   const fields = program === 'authz' ? reasons.map(({ field }) => field).toSorted() : [];
   return {
     activity_id: CREATE,
@@ -123,7 +125,7 @@ export function toDetectionFinding(
     ...ACTIONS[outcome],
     is_alert: outcome !== 'observed',
     message: `${title}: ${codes.join(', ')}`.slice(0, MAX_DENIAL_TEXT),
-    ...(suppressed > 0 && { count: suppressed + 1 }),
+    ...(suppressed > 0 && { count: Math.min(suppressed + 1, MAX_INTEGER) }),
     metadata: {
       version: '1.8.0',
       uid,

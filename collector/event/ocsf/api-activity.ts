@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { RefusalEvent, RefusedOperation } from '../../store/stored-event.ts';
 import type { ApiCall } from '../activity.ts';
-import { classOf, metadataOf, SEVERITY, severityOf } from './ocsf-event.ts';
+import { classOf, integerOf, metadataOf, SEVERITY, severityOf } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 
 const CLASS = { uid: 6003, name: 'API Activity', category: 'Application Activity' } as const;
@@ -36,11 +36,11 @@ export function toApiActivity(event: RefusalEvent, { version, nowMs, node }: Ocs
     status: 'Failure',
     status_detail: reason,
     message: `${REFUSED[operation]} refused: ${reason}`,
-    ...(suppressed > 0 && { count: suppressed + 1 }),
+    ...(suppressed > 0 && { count: integerOf(suppressed + 1) }),
     metadata: { ...metadataOf(event, { version, nowMs }), log_name: 'plimsoll-refusals' },
     actor: { app_name: 'plimsoll-agent', ...(nodeId !== '' && { app_uid: nodeId }) },
     api: { operation, service: { name: 'plimsoll-collector' } },
-    src_endpoint: { ip: address, ...(known && { name: known.name }) },
+    src_endpoint: { ...endpointOf(address), ...(known && { name: known.name }) },
     unmapped: { suppressed },
   };
 }
@@ -60,7 +60,7 @@ export function toAuditActivity(
     status: isRefused ? 'Failure' : 'Success',
     ...(isRefused && { status_code: code }),
     message: `${who}: ${operation}${isRefused ? ` refused: ${code}` : ''}`,
-    ...(calls + suppressed > 1 && { count: calls + suppressed }),
+    ...(calls + suppressed > 1 && { count: integerOf(calls + suppressed) }),
     duration: durationMs,
     metadata: { ...metadata, log_name: 'plimsoll-audit', correlation_uid: id },
     actor:
@@ -73,7 +73,11 @@ export function toAuditActivity(
       request: { uid: id, data: parameters },
       response: { code: status },
     },
-    src_endpoint: isIP(address) === 0 ? { name: address || 'unknown' } : { ip: address },
+    src_endpoint: endpointOf(address),
     unmapped: { role, session: principal.session, suppressed },
   };
+}
+
+function endpointOf(address: string): OcsfEvent {
+  return isIP(address) === 0 ? { name: address || 'unknown' } : { ip: address };
 }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { DetectionEvent } from '../../detection/detection.ts';
 import { DETECTION_RULES } from '../../detection/rules.ts';
 import { deviceOf } from './device.ts';
-import { ACTIVITY, AFFECTED, findingClass, metadataOf, severityOf } from './ocsf-event.ts';
+import { ACTIVITY, AFFECTED, findingClass, integerOf, metadataOf, severityOf } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
 
 const CLASS = { uid: 2004, name: 'Detection Finding' } as const;
@@ -36,7 +36,7 @@ export function toDetectionFinding(event: DetectionEvent, context: OcsfContext):
     is_alert: true,
     status_detail: reason,
     message: `${title} on ${nodeName}: ${subject.kind} ${subject.name}`,
-    ...(suppressed > 0 && { count: suppressed + 1 }),
+    ...(suppressed > 0 && { count: integerOf(suppressed + 1) }),
     metadata: {
       ...metadataOf(event, context),
       log_name: 'plimsoll-detections',

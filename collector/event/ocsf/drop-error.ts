@@ -1,5 +1,5 @@
 import type { EventDrop } from '../activity.ts';
-import { classOf, severityOf } from './ocsf-event.ts';
+import { classOf, integerOf, severityOf } from './ocsf-event.ts';
 import type { OcsfEvent } from './ocsf-event.ts';
 
 const CLASS = { uid: 6008, name: 'Application Error', category: 'Application Activity' } as const;
@@ -19,7 +19,7 @@ export function toDropError(
     status_id: 2,
     status: 'Failure',
     message: `${String(events)} events for the sink ${sink} were dropped: too many waited for it`,
-    count: events,
+    count: integerOf(events),
     metadata: { ...metadata, log_name: 'plimsoll-lifecycle' },
     unmapped: { sink },
   };

@@ -11,7 +11,7 @@ const ERROR = { id: 4, name: 'Error' } as const;
 
 /**
  * The answer of a node to a live query as OCSF 1.8 Live Evidence Info:
- * https://schema.ocsf.io/1.8.0/classes/live_evidence_info. `query_info.data` is the answer where it is small. The class
+ * https://schema.ocsf.io/1.8.0/classes/evidence_info. `query_info.data` is the answer where it is small. The class
  * wants one object of a closed list as evidence; a query can be about anything, so it is the service that answered.
  */
 export function toLiveEvidence(

@@ -39,6 +39,11 @@ export const ACTIVITY = {
 /** `status_id` of a finding that someone has accepted until a day. */
 export const SUPPRESSED = { statusId: 3, status: 'Suppressed' } as const;
 
+/** A number as `integer_t`: a larger one is the largest. */
+export function integerOf(value: number): number {
+  return Math.min(value, MAX_INTEGER);
+}
+
 /** `role_id` of a resource. */
 export const AFFECTED = { role_id: 3, role: 'Affected' } as const;
 

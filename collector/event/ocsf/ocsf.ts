@@ -63,9 +63,18 @@ function toActivity(event: ActivityEvent, context: OcsfContext): OcsfEvent {
   }
 }
 
-/** Who reported a denial is beside it: a reporter can claim anything in it. */
+/** A report waits in the queue of its program while the collector is away, and clocks differ. */
+const MAX_DENIAL_AGE_MS = 30 * 86_400_000;
+const MAX_DENIAL_LEAD_MS = 86_400_000;
+
+/**
+ * Who reported a denial is beside it: a reporter can claim anything in it. A time that is far from the receipt is
+ * replaced by that: receivers refuse it, or file the event where nobody looks.
+ */
 function toDenialFinding(event: DenialEvent, { version, nowMs }: OcsfContext): OcsfEvent {
-  const finding = toDenial(event.denial, { version, uid: event.uid, loggedMs: nowMs });
-  const { reporter, source } = event;
+  const { reporter, source, denial } = event;
+  const ageMs = event.atMs - denial.atMs;
+  const atMs = ageMs <= MAX_DENIAL_AGE_MS && ageMs >= -MAX_DENIAL_LEAD_MS ? denial.atMs : event.atMs;
+  const finding = toDenial({ ...denial, atMs }, { version, uid: event.uid, loggedMs: nowMs });
   return { ...finding, unmapped: { ...(finding['unmapped'] as OcsfEvent), reporter, source } };
 }

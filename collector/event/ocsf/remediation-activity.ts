@@ -16,7 +16,8 @@ const ACTIVITY = {
   labelNode: { id: 4, name: 'Harden' },
   cordonNode: { id: 4, name: 'Harden' },
 } as const;
-const OTHER = { id: 99, name: 'Other' } as const;
+/** The action is the name of the activity. */
+const OTHER = 99;
 const SUCCESS = { id: 1, name: 'Success' } as const;
 const FAILURE = { id: 2, name: 'Failure' } as const;
 const UNKNOWN = { id: 0, name: 'Unknown' } as const;
@@ -26,7 +27,9 @@ const MEDIUM = { id: 3, name: 'Medium' } as const;
 /** A step of a remediation. `command_uid` is the same for all steps of one. */
 export function toRemediationActivity({ atMs, remediation }: RemediationEvent, metadata: OcsfEvent): OcsfEvent {
   const { id, stepId, policy, action, state, note, workload, by } = remediation;
-  const activity = Object.hasOwn(ACTIVITY, action) ? ACTIVITY[action as keyof typeof ACTIVITY] : OTHER;
+  const activity = Object.hasOwn(ACTIVITY, action)
+    ? ACTIVITY[action as keyof typeof ACTIVITY]
+    : { id: OTHER, name: action };
   const isFailure = state === 'failed' || state === 'rolledBack';
   const isUnknown = state === 'started' || state === 'notObserved';
   const status = isFailure ? FAILURE : isUnknown ? UNKNOWN : SUCCESS;

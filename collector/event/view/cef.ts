@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import type { OcsfEvent } from '../ocsf/ocsf.ts';
 import { fieldsOf, plain } from './fields.ts';
 import type { EventFields } from './fields.ts';
@@ -27,11 +27,11 @@ export function toCef(event: OcsfEvent): string {
     'Plimsoll',
     headerValue(version, HEADER.version),
     headerValue(classIdOf(fields), HEADER.classId),
-    headerValue(finding.title || message, HEADER.name),
+    headerValue(finding.title || message || classIdOf(fields), HEADER.name),
     SEVERITY[severity] ?? 'Unknown',
   ];
   const extension = extensionOf(fields)
-    .filter(([, value]) => value !== '')
+    .filter(([, value]) => value.trim() !== '')
     .map(([key, value, maxLength]) => `${key}=${extensionValue(value, maxLength)}`);
   return `${header.join('|')}|${extension.join(' ')}`;
 }
@@ -57,7 +57,8 @@ function extensionOf(fields: EventFields): readonly (readonly [key: string, valu
     ['outcome', fields.compliance || status, 63],
     ['reason', statusDetail, 1023],
     ['msg', fields.message, 1023],
-    [isIPv4(address) ? 'src' : 'shost', address, 1023],
+    [isIP(address) === 0 ? 'shost' : 'src', isIPv6(address) ? '' : address, 1023],
+    ...labelled('c6a2', 'Source IPv6 Address', isIPv6(address) ? address : ''),
     ['suser', user, 1023],
     ...labelled('cs1', 'benchmark', fields.benchmark),
     ...labelled('cs2', 'control', fields.control),
@@ -75,7 +76,7 @@ function extensionOf(fields: EventFields): readonly (readonly [key: string, valu
 }
 
 function labelled(key: string, label: string, value: string): readonly (readonly [string, string, number])[] {
-  if (value === '') return [];
+  if (value.trim() === '') return [];
   return [
     [`${key}Label`, label, 1023],
     [key, value, 4000],

@@ -6,12 +6,18 @@ import { fieldsOf, plain } from './fields.ts';
  * and halves of surrogate pairs; `data` is the OCSF event.
  */
 
+/** Names of classes that are not their captions in lower case. */
+const CLASS_NAMES: Readonly<Record<number, string>> = {
+  5001: 'inventory_info',
+  5020: 'software_info',
+  5040: 'evidence_info',
+};
 const SOURCE = '/plimsoll/collector';
 const MAX_SUBJECT = 512;
 
 /** The event as a CloudEvent. `source` and `id` together identify it. */
 export function toCloudEvent(event: OcsfEvent): Readonly<Record<string, unknown>> {
-  const { uid, timeMs, className, activity, node, resource } = fieldsOf(event);
+  const { uid, timeMs, classUid, className, activity, node, resource } = fieldsOf(event);
   const subject = [node.name, resource.type, resource.name || resource.id].filter((part) => part !== '').join('/');
   const name = className.toLowerCase().replaceAll(' ', '_');
   return {
@@ -22,7 +28,7 @@ export function toCloudEvent(event: OcsfEvent): Readonly<Record<string, unknown>
     time: new Date(timeMs).toISOString(),
     ...(subject !== '' && { subject: plain(subject, MAX_SUBJECT) }),
     datacontenttype: 'application/json',
-    dataschema: `https://schema.ocsf.io/1.8.0/classes/${name}`,
+    dataschema: `https://schema.ocsf.io/1.8.0/classes/${CLASS_NAMES[classUid] ?? name}`,
     data: event,
   };
 }

@@ -102,9 +102,20 @@ export function fieldsOf(event: OcsfEvent): EventFields {
   };
 }
 
-/** A text as formats without escapes of their own take it: one line, unsafe characters as visible escapes, cut. */
+/**
+ * A text as formats without escapes of their own take it: one line, unsafe characters as visible escapes, cut between
+ * characters and escapes.
+ */
 export function plain(value: string, maxLength: number): string {
-  return cut(safe(value.slice(0, maxLength)), maxLength);
+  const text = safe(cut(value, maxLength));
+  if (text.length <= maxLength) return text;
+  let kept = '';
+  for (const character of value) {
+    const shown = safe(character);
+    if (kept.length + shown.length > maxLength) break;
+    kept += shown;
+  }
+  return kept;
 }
 
 /** At most this many UTF-16 units, without half of a surrogate pair at the end. */

@@ -217,6 +217,7 @@ void t.test('docs/events.md has a valid sample of each class and group', { skip 
     .map((line) => JSON.parse(line) as OcsfEvent);
   const validate = readValidator(OCSF);
   for (const sample of samples) t.strictSame(validate(sample), [], String(sample['class_name']));
+  t.equal(new Set(samples.map(({ metadata }) => (metadata as OcsfEvent)['uid'])).size, samples.length, 'own ids');
   const rows = [...page.matchAll(/^\| (\d{4}) [^|]*\| `(\w+)`/gm)];
   const inOrder = (classes: readonly string[]) => [...classes].toSorted();
   t.strictSame(

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
+import { REMEDIATION_ACTIONS, STEP_STATES } from '../../../../api/rollout.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import { SUBJECT_KINDS } from '../../../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../../../posture/verdict.ts';
@@ -7,7 +8,9 @@ import { toLine } from '../../../../collector/event/line.ts';
 import { toOcsf } from '../../../../collector/event/ocsf/ocsf.ts';
 import type { OcsfContext, OcsfEvent } from '../../../../collector/event/ocsf/ocsf.ts';
 import type { StoredFinding } from '../../../../collector/store/store.ts';
-import type { FindingAction, OutboxEvent } from '../../../../collector/store/stored-event.ts';
+import type { FindingAction, OutboxEvent, StoredEvent } from '../../../../collector/store/stored-event.ts';
+import { viewOf } from '../../../../collector/event/view/view.ts';
+import { denialRecord } from '../../../fixture/denial.ts';
 import { finding, nodeRow, T0 } from '../../store/fleet.ts';
 import { readValidator } from './validator.ts';
 
@@ -62,6 +65,12 @@ await t.test('the validator itself: accepts the samples, refuses what is wrong w
     ['outside the enumeration', 'status_id', 42, /status_id has no 42/],
     ['text beside the wrong number', 'severity', 'Low', /severity_id says High/],
     ['99 without its text', 'compliance', { status_id: 99 }, /99 and its text is missing/],
+    [
+      '99 with a text of the enumeration',
+      'compliance',
+      { status_id: 99, status: 'Other' },
+      /99 and its text is missing/,
+    ],
     ['wrong type_uid', 'type_uid', 200_302, /type_uid is wrong/],
     ['wrong category', 'category_uid', 5, /category_uid is wrong/],
     ['seconds', 'time', 1_789_000_000, /time is not in milliseconds/],
@@ -105,6 +114,43 @@ await t.test('every event is OCSF 1.8: actions, verdicts, severities, subjects',
     if (problems.length > 0) t.same(problems, [], id);
   }
   t.pass(`and one for each of ${String(CHECKS.length)} checks`);
+});
+
+await t.test('what programs report is OCSF 1.8, whatever they claim', { skip }, (t) => {
+  const validate = readValidator(`${OCSF}required.json`);
+  const head = { position: 1, uid: 'u', atMs: T0 };
+  const valid = (one: StoredEvent): OcsfEvent => {
+    const made = toOcsf(one, context);
+    t.strictSame(validate(JSON.parse(toLine(made))), [], String(made['message']));
+    return made;
+  };
+  const workload = { kind: 'Deployment', namespace: 'shop', name: 'db', uid: 'u1' };
+  for (const action of REMEDIATION_ACTIONS)
+    for (const state of STEP_STATES) {
+      const remediation = { id: 'r', stepId: 's', atMs: T0, policy: 'p', action, state, note: '', workload, by: 'ops' };
+      valid({ ...head, remediation });
+    }
+  const day = 86_400_000;
+  const times = [
+    [T0 - 29 * day, T0 - 29 * day, 'the program waited for the collector'],
+    [T0 + day / 2, T0 + day / 2, 'its clock is ahead'],
+    [0, T0, 'before everything'],
+    [T0 - 31 * day, T0, 'too old'],
+    [8.64e15 + 1, T0, 'no date has it'],
+    [Number.MAX_SAFE_INTEGER, T0, 'the largest number'],
+  ] as const;
+  for (const [atMs, expected, why] of times)
+    for (const program of ['admission', 'authz'] as const) {
+      const reasons = [{ code: '', field: '', text: '' }];
+      const denial = denialRecord({ program, atMs, reasons, suppressed: Number.MAX_SAFE_INTEGER });
+      const made = valid({ ...head, source: 'token webhook', reporter: 'x', denial });
+      t.match(made, { time: expected, count: 2 ** 31 - 1, finding_info: { created_time: expected, types: [] } }, why);
+      for (const format of ['ecs', 'cef', 'leef', 'cloudevents', 'falco'] as const)
+        t.doesNotThrow(() => viewOf(format)(made), format);
+    }
+  for (const address of ['192.0.2.7', '2001:db8::7', ''])
+    valid({ ...head, operation: 'enroll', nodeId: '', address, reason: 'expired', suppressed: 2 ** 40 });
+  t.end();
 });
 
 await t.test('what an event says', async (t) => {

@@ -78,6 +78,13 @@ function checkClass(event: Json, shape: ClassShape, { problems }: Scope): void {
   for (const [key, name] of names)
     if (event[key] !== undefined && event[key] !== name && activity !== 99)
       problems.push(`${key} is not ${String(name)}`);
+  if (activity === 99 && isCaption(event['activity_name'], shape.activity))
+    problems.push('activity_name is not the value of the source');
+}
+
+/** Beside 99, a text that the enumeration has itself says nothing. */
+function isCaption(text: unknown, captions: Enumeration | undefined): boolean {
+  return text === undefined || Object.values(captions ?? {}).some((caption) => caption === text);
 }
 
 function checkObject(value: Json, shape: Shape, at: string, scope: Scope): void {
@@ -112,7 +119,7 @@ function checkEnums(value: Json, shape: Shape, at: string, { schema, problems }:
     const caption = captions?.[JSON.stringify(id)];
     if (caption === undefined) problems.push(`${at}${name} has no ${JSON.stringify(id)}`);
     const sibling = value[name.replace(/_id$/, '')];
-    if (id === 99 && sibling === undefined) problems.push(`${at}${name} is 99 and its text is missing`);
+    if (id === 99 && isCaption(sibling, captions)) problems.push(`${at}${name} is 99 and its text is missing`);
     if (id !== 99 && sibling !== undefined && sibling !== caption)
       problems.push(`${at}${name} says ${String(caption)}, its text ${JSON.stringify(sibling)}`);
   }
