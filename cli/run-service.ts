@@ -9,25 +9,26 @@ import type { HealthListener } from '../service/health-listener.ts';
 
 /**
  * Runs a long-running part in the foreground until a signal ends it, or until the program that started it is gone: a
- * child of `plimsoll up` must not outlive it. Answers probes if the setting `health` names an address. Returns the exit
- * code.
+ * child of `plimsoll up` must not outlive it. Answers probes if the setting `health` names an address: `pending` says
+ * what is missing until the program is ready. Returns the exit code.
  */
 export async function runService<R>(
   context: Context,
   program: (request: RunRequest<R>) => Promise<void>,
+  pending = 'it is starting',
 ): Promise<number> {
   const { settings, parent } = context;
   const orphaned = new AbortController();
   parent?.onGone(() => orphaned.abort('the parent is gone'));
   const signal = AbortSignal.any([context.listenForShutdown(), orphaned.signal]);
-  let isReady = false;
+  let unreadiness: string | undefined = pending;
   const onReady = (ready: R): void => {
-    isReady = true;
+    unreadiness = undefined;
     parent?.send({ ready });
   };
   let health: HealthListener | undefined;
   try {
-    if (settings.health !== 'off') health = await openHealth(settings.health, () => isReady);
+    if (settings.health !== 'off') health = await openHealth(settings.health, () => unreadiness);
     await program({ settings, signal, onReady });
     return EXIT_OK;
   } catch (error) {
@@ -37,10 +38,10 @@ export async function runService<R>(
   }
 }
 
-async function openHealth(address: Address, isReady: () => boolean): Promise<HealthListener> {
+async function openHealth(address: Address, unreadiness: () => string | undefined): Promise<HealthListener> {
   const { openHealthListener } = await import('../service/health-listener.ts');
   try {
-    return await openHealthListener(address, isReady);
+    return await openHealthListener(address, unreadiness);
   } catch (error) {
     const code = errorCode(error);
     const hint = 'end what listens there, or choose another address: --health HOST:PORT';

@@ -15,10 +15,13 @@ const MAX_HEADER_BYTES = 4_096;
 
 /**
  * Opens an HTTP listener for the probes of an orchestrator. `GET /livez` answers 200 while the event loop runs;
- * `GET /readyz` answers 200 if `isReady`, otherwise 503. Everything else is 404; nothing of a request is used but method
- * and path. Rejects with the error of the operating system if the port cannot be opened.
+ * `GET /readyz` answers 503 with the reason as long as there is one, otherwise 200. Everything else is 404; nothing of a
+ * request is used but method and path. Rejects with the error of the operating system if the port cannot be opened.
  */
-export async function openHealthListener(listen: Address, isReady: () => boolean): Promise<HealthListener> {
+export async function openHealthListener(
+  listen: Address,
+  unreadiness: () => string | undefined,
+): Promise<HealthListener> {
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -28,8 +31,10 @@ export async function openHealthListener(listen: Address, isReady: () => boolean
     },
     ({ method, url }, response) => {
       const isRead = method === 'GET' || method === 'HEAD';
-      const isUp = isRead && (url === '/livez' || url === '/readyz') ? url === '/livez' || isReady() : undefined;
-      const [status, body] = isUp === undefined ? [404, 'not found'] : isUp ? [200, 'ok'] : [503, 'not ready'];
+      const isKnown = isRead && (url === '/livez' || url === '/readyz');
+      const reason = url === '/readyz' ? unreadiness() : undefined;
+      const answer = reason === undefined ? ([200, 'ok'] as const) : ([503, `not ready: ${reason}`] as const);
+      const [status, body] = isKnown ? answer : [404, 'not found'];
       response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${body}\n`);
     },
   );

@@ -18,5 +18,5 @@ export const admission = defineCommand({
       meaning: 'decide by policy files, without a collector',
     },
   ],
-  run: (context) => runService(context, context.programs.admission),
+  run: (context) => runService(context, context.programs.admission, 'it has no policies yet'),
 });

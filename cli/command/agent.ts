@@ -41,7 +41,7 @@ export const agent = defineCommand({
       return printError(context, '--purge is for: plimsoll agent uninstall');
     switch (action) {
       case undefined:
-        return runService(context, programs.agent);
+        return runService(context, programs.agent, 'the findings of this node are not at the collector yet');
       case 'install':
         return (await import('../agent-service/install.ts')).installAgent(context);
       case 'uninstall':

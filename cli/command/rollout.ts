@@ -28,7 +28,10 @@ export const rollout = defineCommand({
       meaning: 'what the policies of a file would do now',
     },
   ],
-  run: (context) => (context.args.has('plan') ? printPlan(context) : runService(context, context.programs.rollout)),
+  run: (context) =>
+    context.args.has('plan')
+      ? printPlan(context)
+      : runService(context, context.programs.rollout, 'its policies are not read yet'),
 });
 
 async function printPlan(context: Context): Promise<number> {

@@ -241,7 +241,7 @@ export const SETTINGS = Object.freeze({
     kind: addressOrOff(),
     default: 'off',
     description:
-      'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes, the findings of an agent are at its collector an admission webhook has policies, or rollouts have theirs. It shows nothing else.',
+      'Address that answers probes over HTTP, such as `0.0.0.0:7481`: `/livez` while the process responds, `/readyz` once a collector accepts nodes, the findings of an agent are at its collector, an admission webhook has policies, or rollouts have theirs; before that 503 and what is missing. It shows nothing else.',
     programs: ['admission', 'agent', 'collector', 'rollout'],
   },
   broker: {

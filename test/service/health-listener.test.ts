@@ -3,8 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { openHealthListener } from '../../service/health-listener.ts';
 
-let isReady = false;
-const listener = await openHealthListener({ host: '127.0.0.1', port: 0 }, () => isReady);
+let reason: string | undefined = 'no policies';
+const listener = await openHealthListener({ host: '127.0.0.1', port: 0 }, () => reason);
 const { port } = listener.address;
 const origin = `http://127.0.0.1:${String(port)}`;
 t.teardown(listener.close);
@@ -27,8 +27,8 @@ async function send(bytes: string): Promise<string> {
 
 t.test('probes', async (t) => {
   t.same(await probe('/livez'), [200, 'ok\n']);
-  t.same(await probe('/readyz'), [503, 'not ready\n']);
-  isReady = true;
+  t.same(await probe('/readyz'), [503, 'not ready: no policies\n']);
+  reason = undefined;
   t.same(await probe('/readyz'), [200, 'ok\n']);
   t.same(await probe('/readyz', 'HEAD'), [200, '']);
   for (const path of ['/', '/v1/status', '/livez/..', '/readyz?verbose'])
@@ -47,7 +47,7 @@ t.test('hostile clients', async (t) => {
 
 t.test('a port that is taken', async (t) => {
   await t.rejects(
-    openHealthListener({ host: '127.0.0.1', port }, () => true),
+    openHealthListener({ host: '127.0.0.1', port }, () => undefined),
     { code: 'EADDRINUSE' },
   );
 });
