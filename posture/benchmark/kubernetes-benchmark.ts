@@ -58,7 +58,7 @@ const MANAGED = ['cis-aks-1.8', 'cis-eks-1.7.0', 'cis-eks-1.8.0', 'cis-gke-1.9.0
 
 /** Benchmarks that allow everybody to read these files; the others allow 0600. */
 const READABLE: Readonly<Record<JudgedRole, readonly string[]>> = Object.freeze({
-  kubeProxyKubeconfig: [],
+  kubeProxyKubeconfig: ['cis-openshift-1.8'],
   kubeletClientCa: [
     'cis-kubernetes-1.11',
     'cis-kubernetes-1.12',

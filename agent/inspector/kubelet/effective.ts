@@ -30,6 +30,8 @@ export interface ConfigurationFile {
 type Value =
   | { readonly kind: 'value'; readonly text: string; readonly entries?: ReadonlyMap<string, string> }
   | { readonly kind: 'invalid'; readonly problem: string }
+  /** A zero that the kubelet replaces by the default of v1beta1, whatever was set before. */
+  | { readonly kind: 'preset' }
   | { readonly kind: 'unset' };
 
 const UNSET: Value = Object.freeze({ kind: 'unset' });
@@ -50,7 +52,8 @@ export function effectiveSettings(layers: ConfigurationLayers): Record<string, O
 }
 
 function effectiveField(field: Field, layers: ConfigurationLayers): Observed<string> {
-  const { flags, file, dropIns, unread } = layers;
+  const { flags, file, dropIns } = layers;
+  const unread = layers.unread ?? unclearMerge(layers);
   const given = field.flag === undefined ? undefined : flags.get(field.flag);
   // Either of them switches it on; the flag alone cannot switch it off.
   const isEither = field.path === 'seccompDefault';
@@ -61,18 +64,33 @@ function effectiveField(field: Field, layers: ConfigurationLayers): Observed<str
   if (isDecided) return seen(clip(flag.text, MAX_TEXT), source);
   if (unread !== undefined) return unreadable(unread.source, unread.reason);
   let current: Observed<string> | undefined;
-  let entries = new Map<string, string>();
+  // Drop-ins add to the default thresholds, the file replaces them.
+  let entries = field.path === 'evictionHard' ? entriesOf(field.preset) : new Map<string, string>();
   for (const { path, fields } of [...(file === undefined ? [] : [file]), ...dropIns]) {
-    const value = fileValue(field, fields, { isDropIn: path !== file?.path });
+    const value = fileValue(field, fields, { isDropIn: path !== file?.path, minor: layers.minor });
     if (value.kind === 'invalid') return unreadable(path, value.problem);
     if (value.kind === 'unset') continue;
-    if (value.entries !== undefined) entries = new Map([...entries, ...value.entries]);
+    if (value.kind === 'preset') {
+      current = seen(field.preset, path);
+      continue;
+    }
+    if (value.entries !== undefined) {
+      const isReplaced = path === file?.path && ownField(fields, 'mergeDefaultEvictionSettings') !== true;
+      entries = new Map([...(isReplaced ? [] : entries), ...value.entries]);
+    }
     const text = value.entries === undefined ? value.text : joinEntries(entries);
     current = seen(clip(text, MAX_TEXT), path);
   }
   if (flag.kind === 'value' && flag.entries !== undefined)
     return seen(clip(joinEntries(new Map([...entries, ...flag.entries])), MAX_TEXT), source);
   return current ?? presetOf(field, layers);
+}
+
+/** 1.28, the first release with drop-ins, merges what they do not set as well. */
+function unclearMerge({ dropIns: [first], minor }: ConfigurationLayers): ConfigurationLayers['unread'] {
+  return first === undefined || minor !== 28
+    ? undefined
+    : { source: first.path, reason: 'Kubernetes 1.28 also merges fields that a drop-in does not set' };
 }
 
 /** Since 1.27 the kubelet sends 50 events a second, before that 5. */
@@ -120,8 +138,9 @@ function splitPair(pair: string, separator: string): readonly [string, string] {
 function fileValue(
   field: Field,
   fields: Readonly<Record<string, unknown>>,
-  { isDropIn }: { readonly isDropIn: boolean },
+  place: { readonly isDropIn: boolean; readonly minor: number | undefined },
 ): Value {
+  const { isDropIn } = place;
   let value: unknown = fields;
   for (const name of field.path.split('.')) {
     if (value === undefined || value === null) break;
@@ -135,8 +154,23 @@ function fileValue(
   if (value === null)
     return isDropIn ? { kind: 'invalid', problem: `null for ${field.path}: what that leaves is not known` } : UNSET;
   const read = typedValue(field, value);
-  // Defaults are filled in for the file, not for drop-ins.
-  return read.kind === 'value' && !isDropIn && field.zeroIsUnset === true && isZero(read.text) ? UNSET : read;
+  return read.kind === 'value' && field.zeroIsUnset === true && isZero(read.text) ? zeroOf(read, place) : read;
+}
+
+/** Defaults are filled in after the file, and since 1.32 again after all drop-ins (kubernetes/kubernetes#127421). */
+const DROP_INS_GET_DEFAULTS_IN = 32;
+
+function zeroOf(
+  zero: Value,
+  { isDropIn, minor }: { readonly isDropIn: boolean; readonly minor: number | undefined },
+): Value {
+  if (!isDropIn) return UNSET;
+  if (minor === undefined)
+    return {
+      kind: 'invalid',
+      problem: 'zero in a drop-in is the default since Kubernetes 1.32: the version is not known',
+    };
+  return minor < DROP_INS_GET_DEFAULTS_IN ? zero : { kind: 'preset' };
 }
 
 function otherSpelling(value: object, name: string): string | undefined {
@@ -183,6 +217,8 @@ const invalid = (expected: string, path = 'its value'): Value => ({
 
 /** `0`, `0s`, `0h0m`, and no text. */
 const isZero = (text: string): boolean => /^[+-]?(?:0+(?:\.0*)?(?:[a-zµ]+|$))*$/.test(text);
+
+const entriesOf = (text: string): Map<string, string> => new Map(text.split(',').map((pair) => splitPair(pair, '=')));
 
 /** Sorted, so that the order of a file does not count: `a=1,b=2`. */
 function joinEntries(entries: ReadonlyMap<string, string>): string {

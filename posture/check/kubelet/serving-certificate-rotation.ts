@@ -4,6 +4,12 @@ import { evidenceOf, judgeSetting, kubeletCheck, settingOf } from './setting.ts'
 
 const GATE = 'RotateKubeletServerCertificate';
 
+/** A beta feature: AllBeta=false switches it off where its own gate is not set. */
+function isEnabled(gates: string): boolean {
+  const set = gates.split(',');
+  return set.includes(`${GATE}=true`) || !(set.includes(`${GATE}=false`) || set.includes('AllBeta=false'));
+}
+
 export const servingCertificateRotation = kubeletCheck({
   id: 'kubelet.serving-certificate-rotation',
   title: 'Kubelet renews its serving certificate',
@@ -25,7 +31,7 @@ export const servingCertificateRotation = kubeletCheck({
     const gate = judgeSetting(kubelet, {
       setting: 'featureGates',
       expected: `${GATE} not disabled`,
-      accepts: (value) => !value.split(',').includes(`${GATE}=false`),
+      accepts: isEnabled,
       problem: 'renewal of the serving certificate is disabled',
       remedy: `featureGates.${GATE}: true`,
     });

@@ -72,7 +72,10 @@ export function settingOf(kubelet: KubeletFact, name: string): KubeletSetting {
   if (observed.state === 'unreadable')
     return { known: false, reason: `${name}: ${observed.source}: ${observed.reason}` };
   const value = observed.state === 'seen' ? observed.value : '';
-  const doubt = observed.source.startsWith('--') ? '' : pendingText(kubelet);
+  // The command line of a running process stays as it is; that of a program with the kubelet in it comes from files.
+  const isOwnFlag =
+    name.startsWith('--') && kubelet.process.state === 'seen' && kubelet.process.value.program === 'kubelet';
+  const doubt = isOwnFlag || observed.source.startsWith('--') ? '' : pendingText(kubelet);
   return { known: true, value, source: observed.source, doubt };
 }
 

@@ -136,6 +136,23 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
   'kubelet.hostname-override': [
     ['another name', kubeletFact({ '--hostname-override': 'node-2' }), 'fail'],
+    [
+      'a newer file changes no flag',
+      kubeletFact({}, { files: NEWER, observed: { '--hostname-override': seen('', 'default') } }),
+      'pass',
+    ],
+    [
+      'a newer file of the program around it may',
+      kubeletFact(
+        {},
+        {
+          files: NEWER,
+          process: seen({ pid: 712, startedAtMs: 1, executable: '/snap/kubelite', program: 'kubelite' }, '/proc/712'),
+          observed: { '--hostname-override': seen('', 'default') },
+        },
+      ),
+      'unknown',
+    ],
     ['k3s sets it', kubeletFact({ '--hostname-override': 'node-2' }, { distribution: 'k3s' }), 'notApplicable'],
     ['not known', kubeletFact({}, { observed: { '--hostname-override': UNKNOWN } }), 'unknown'],
   ],
@@ -213,6 +230,9 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     // kube-bench looks at the feature gate only.
     ['not from the cluster', kubeletFact({ serverTLSBootstrap: 'false' }), 'fail'],
     ['the gate is off', kubeletFact({ featureGates: 'A=true,RotateKubeletServerCertificate=false' }), 'fail'],
+    // In releases of the kubelet to this day the feature is beta.
+    ['all beta features are off', kubeletFact({ featureGates: 'AllBeta=false' }), 'fail'],
+    ['all but this one', kubeletFact({ featureGates: 'AllBeta=false,RotateKubeletServerCertificate=true' }), 'pass'],
     [
       'a file of others',
       kubeletFact({ serverTLSBootstrap: 'false', tlsCertFile: '/etc/kubelet.crt' }),
