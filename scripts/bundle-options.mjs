@@ -26,7 +26,7 @@ const withoutUnused = {
 
 /** What `scan` loads of the commands and programs that main.ts and the commands load when they need them. */
 const OF_SCAN =
-  /^(?:\.\/scan|\.\/agent\/(?:scan|live-node|record\/recording)|\.\/collector\/event\/(?:scan-events|view\/asff)|\.\/posture\/check\/registry)\.ts$/;
+  /^(?:\.\/scan|\.\/agent\/(?:scan|live-node|record\/recording)|\.\/collector\/event\/(?:finding-events|view\/asff)|\.\/posture\/check\/registry)\.ts$/;
 
 /** Leaves all commands but `scan` out of the bundle that is started for it only. */
 const onlyScan = {

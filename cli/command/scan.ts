@@ -341,7 +341,9 @@ function hints(
     const names = uses.filter((use) => use.state === state).map(({ waiver }) => waiver.name);
     if (names.length > 0) found.push(`Waivers that ${text}: ${names.slice(0, 20).join(', ')}`);
   }
-  if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline and not shown.`);
+  const other =
+    scope.baseline?.node.id === facts.node.id ? '' : `, which is of another node, ${scope.baseline?.node.name ?? ''},`;
+  if (known.size > 0) found.push(`${String(known.size)} failures are in the baseline${other} and not shown.`);
   if (scope.benchmark !== undefined)
     found.push(`The result of each control: ${again} --benchmark ${scope.benchmark.id} --by control`);
   if (count('unknown') > 0 && !verdicts.has('unknown'))
@@ -377,7 +379,7 @@ interface Scope {
   readonly checks: ReadonlySet<string> | undefined;
   readonly benchmark: Benchmark | undefined;
   readonly level: number;
-  readonly baseline: Baseline;
+  readonly baseline: Baseline | undefined;
   /** The report that the result is compared with. */
   readonly peer?: PeerReport | undefined;
 }
@@ -401,7 +403,7 @@ async function scopeOf(
   }
   if (args.value('by') === 'control' && !args.has('benchmark'))
     return { ok: false, problem: '--by control needs --benchmark', hint: SEE_BENCHMARKS };
-  let baseline: Baseline = new Map();
+  let baseline: Baseline | undefined;
   const file = args.value('baseline');
   if (file !== undefined) {
     const { readBaseline } = await import('../report/baseline.ts');

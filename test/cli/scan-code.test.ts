@@ -29,7 +29,11 @@ const cache = join(directory, 'dist', 'cache');
 const source = readFileSync(join(directory, 'dist', 'scan.js'), 'latin1');
 const name = `scan-${hash('sha256', source).slice(0, 32)}-${process.version}-${process.arch}.code`;
 
-function run(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
+function run(...args: readonly string[]): {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+} {
   const { PLIMSOLL_SOURCE: _source, DOCKER_HOST: _engine, NODE_COMPILE_CACHE: _cache, ...env } = process.env;
   const command = [join(directory, 'bin', 'plimsoll.js'), 'scan', ...args];
   const done = spawnSync(process.execPath, command, {
@@ -38,6 +42,31 @@ function run(...args: readonly string[]): { readonly status: number | null; read
   });
   return done;
 }
+
+const TAILORING = {
+  Check: `apiVersion: plimsoll.dev/v1
+kind: Check
+metadata: { name: acme.cpus }
+spec:
+  subject: node
+  title: Node has a processor
+  failTitle: Node has no processor
+  severity: low
+  rationale: It computes.
+  remediation: Add one.
+  condition: node.cpus > 0
+`,
+  Waiver: `apiVersion: plimsoll.dev/v1
+kind: Waiver
+metadata: { name: old }
+spec: { match: { checks: [acme.cpus] }, reason: r, owner: o, expires: 2020-01-01 }
+`,
+  Profile: `apiVersion: plimsoll.dev/v1
+kind: Profile
+metadata: { name: few }
+spec: { include: [acme, kernel] }
+`,
+} as const;
 
 const kept = (): readonly string[] => readdirSync(cache).filter((file) => file.startsWith('scan-'));
 
@@ -48,6 +77,24 @@ void t.test('a scan keeps the code that it compiled; what compiles only a part o
   t.equal(run('--check', 'kernel', '--verdict', 'pass', '-o', 'json').status, 0);
   t.strictSame(kept(), [name]);
   t.equal(statSync(join(cache, name)).mode & 0o777, 0o644);
+  t.end();
+});
+
+void t.test('the bundle has all that the options of a scan need', (t) => {
+  const file = join(directory, 'scan.json');
+  const base = ['--check', 'kernel', '--benchmark', 'cis-docker-1.8.0'];
+  for (const output of ['sarif', 'junit', 'html', 'ocsf', 'asff']) {
+    const account = output === 'asff' ? ['--aws-account', '123456789012', '--aws-region', 'eu-central-1'] : [];
+    t.match(run(...base, '-o', output, ...account, '--output-file', file), { status: 0, stderr: '' }, output);
+  }
+  const [checks = '', waivers = '', profile = ''] = Object.entries(TAILORING).map(([kind, text]) => {
+    const path = join(directory, `${kind}.yaml`);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  });
+  t.equal(run('--check', 'kernel', '-o', 'json', '--output-file', file).status, 0);
+  const tailored = ['--checks-file', checks, '--waivers', waivers, '--profile', profile, '--baseline', file];
+  t.match(run('--benchmark', 'cis-docker-1.8.0', ...tailored, '--by', 'control'), { status: 0, stderr: '' });
   t.end();
 });
 
