@@ -312,9 +312,10 @@ function judgeEngine(check: NodeCheck, facts: Facts): Judgement {
   const { runtime, endpoint } = facts.docker;
   const uid = userOfEngine(endpoint);
   if (uid !== 0) return notApplicable(`a rootless engine of uid ${String(uid)}: its settings affect that account only`);
-  return runtime === 'docker'
-    ? check.judge(facts)
-    : notApplicable(`a setting of dockerd, and the engine at ${endpoint} is ${runtime}`);
+  if (runtime !== 'docker') return notApplicable(`a setting of dockerd, and the engine at ${endpoint} is ${runtime}`);
+  return facts.docker.present.state === 'absent'
+    ? notApplicable('Docker is not installed on this host')
+    : check.judge(facts);
 }
 
 /** A container is judged with the facts of the engine that runs it. */

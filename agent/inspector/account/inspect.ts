@@ -25,7 +25,8 @@ const CONCURRENCY = 4;
 const PASSWD = '/etc/passwd';
 const SHADOW = '/etc/shadow';
 const GROUP = '/etc/group';
-const LOGIN_DEFS = '/etc/login.defs';
+/** SUSE has its own below /usr; one in /etc takes its place. */
+const LOGIN_DEFS = ['/etc/login.defs', '/usr/etc/login.defs'];
 
 /** The accounts of the node and what opens them: passwords by kind, keys, trust files, sudo. */
 export const accountsInspector: Inspector<'accounts'> = {
@@ -33,16 +34,15 @@ export const accountsInspector: Inspector<'accounts'> = {
   needs: ['sshd'],
   inspect: inspectAccounts,
   // What is in home directories comes with the sweep: users could make work by changing their files.
-  watches: () => [PASSWD, SHADOW, GROUP, LOGIN_DEFS, ...SUDO_PATHS, '/root/.ssh/authorized_keys'],
+  watches: () => [PASSWD, SHADOW, GROUP, ...LOGIN_DEFS, ...SUDO_PATHS, '/root/.ssh/authorized_keys'],
 };
 
 async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Promise<AccountsFact> {
   const { host } = access;
-  const [passwd, shadow, group, defs] = await Promise.all(
-    [PASSWD, SHADOW, GROUP, LOGIN_DEFS].map((path) => readText(host, path, MAX_BYTES)),
+  const [passwd, shadow, group, ...defs] = await Promise.all(
+    [PASSWD, SHADOW, GROUP, ...LOGIN_DEFS].map((path) => readText(host, path, MAX_BYTES)),
   );
-  if (passwd === undefined || shadow === undefined || group === undefined || defs === undefined)
-    throw new Error('four files were read');
+  if (passwd === undefined || shadow === undefined || group === undefined) throw new Error('these files were read');
   const groups = group.ok ? parseGroups(group.value) : [];
   const entries = passwd.ok ? parsePasswd(passwd.value) : [];
   const isTooMany = entries.length > MAX_ACCOUNTS || groups.length > MAX_ACCOUNTS;
@@ -75,7 +75,7 @@ async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Pr
     groups: !group.ok ? unseen(group, GROUP) : isTooMany ? tooMany : seen(groups, GROUP),
     shadow: shadow.ok ? seen(true, SHADOW) : unseen(shadow, SHADOW),
     sudo: await readSudoRules(host),
-    systemUidMax: systemUidMax(defs.ok ? defs.value : ''),
+    systemUidMax: systemUidMax(defs.find((read) => read.ok)?.value ?? ''),
   };
 }
 

@@ -175,9 +175,14 @@ const KEY_TYPES: ReadonlySet<string> = new Set(['rsa', 'ecdsa', 'ecdsa-sk', 'ed2
 /**
  * Does sshd take the list? After `-` anything; otherwise every name up to an empty one must be known. Only signature
  * algorithms may have wildcards. A certificate is no signature of an authority, but a wildcard is compared with all.
- * `release` must be known.
+ * `release` must be known; `added` are names that this program has beside those of its release.
  */
-export function isAlgorithmList(keyword: AlgorithmKeyword, release: number, text: string): boolean {
+export function isAlgorithmList(
+  keyword: AlgorithmKeyword,
+  release: number,
+  text: string,
+  added: readonly string[],
+): boolean {
   if (text.startsWith('-')) return true;
   const list = text.replace(/^[+^]/, '');
   if (list === '') return false;
@@ -185,7 +190,7 @@ export function isAlgorithmList(keyword: AlgorithmKeyword, release: number, text
   const all = at(TABLE[keyword].all, release);
   const known = isSignature ? at(ALL_SIGNATURES, release) : all;
   return namesOf(list).every((name) => {
-    if (all.includes(name)) return true;
+    if (all.includes(name) || added.includes(name)) return true;
     if (!isSignature) return false;
     if (release < 909 && KEY_TYPES.has(name.toLowerCase())) return true;
     return !known.includes(name) && known.some((each) => matchPatternList(name, each) !== 0);

@@ -11,6 +11,8 @@ export interface SshdOptions {
 
 /** Where sshd looks without `-f`. */
 export const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
+/** What sshd of openSUSE and SLES reads where that file does not exist. */
+export const VENDOR_CONFIG = '/usr/etc/ssh/sshd_config';
 
 /** A title in place of the arguments: the name that sshd was started by, which may be that of a link to it. */
 const TITLE = /^[^/\s]{1,255}: /;

@@ -4,6 +4,7 @@ import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import { readText } from '../read-text.ts';
 import type { ParseCache } from '../parse-cache.ts';
+import { DEFAULT_CONFIG, VENDOR_CONFIG } from './command-line.ts';
 import type { SshdOptions } from './command-line.ts';
 import { contextsOf } from './contexts.ts';
 import { evaluateStart } from './evaluate.ts';
@@ -29,7 +30,7 @@ const MAX_PASSWD_BYTES = 8 * 1024 * 1024;
 
 /** Lines read and evaluated; or why not. */
 type Evaluated =
-  | { readonly state: 'read'; readonly config: ExpandedConfig; readonly start: Options }
+  | { readonly state: 'read'; readonly path: string; readonly config: ExpandedConfig; readonly start: Options }
   | { readonly state: 'absent' | 'refused' | 'unknown'; readonly place: string; readonly reason: string };
 
 /** Reads the configuration of an sshd that was started with `options`; `executable` is its program, if it runs. */
@@ -49,15 +50,15 @@ export async function readConfiguration(
   }
   const version = versionOf(program, executable ?? 'sshd');
   if (evaluated.state !== 'read') return { version, files: [], ...withoutSettings(evaluated) };
-  const { config, start } = evaluated;
+  const { path, config, start } = evaluated;
   const contexts = contextsOf(config, start, surroundings);
   return {
     version,
-    loads: seen({ accepted: true, reason: '' }, options.configPath),
+    loads: seen({ accepted: true, reason: '' }, path),
     contexts:
       contexts === undefined
-        ? unreadable(options.configPath, 'the Match blocks have more combinations than are judged')
-        : seen(contexts, options.configPath),
+        ? unreadable(path, 'the Match blocks have more combinations than are judged')
+        : seen(contexts, path),
     isPresent: true,
     files: config.files,
   };
@@ -65,7 +66,13 @@ export async function readConfiguration(
 
 async function evaluate(host: Host, options: SshdOptions, surroundings: Surroundings): Promise<Evaluated> {
   const isNone = options.configPath.toLowerCase() === 'none';
-  const config = isNone ? NO_CONFIG : await expandConfig(host, options.configPath, surroundings);
+  let config = isNone ? NO_CONFIG : await expandConfig(host, options.configPath, surroundings);
+  let path = options.configPath;
+  if ('problem' in config && config.problem === 'absent' && path === DEFAULT_CONFIG) {
+    const ofVendor = await expandConfig(host, VENDOR_CONFIG, surroundings);
+    const isThere = !('problem' in ofVendor) || ofVendor.problem !== 'absent';
+    if (isThere) [config, path] = [ofVendor, VENDOR_CONFIG];
+  }
   if ('problem' in config) {
     const { problem, place, reason } = config;
     return { state: problem === 'unreadable' ? 'unknown' : problem, place: decodeBytes(place), reason };
@@ -77,7 +84,7 @@ async function evaluate(host: Host, options: SshdOptions, surroundings: Surround
     isStart: true,
   }));
   const start = evaluateStart([...onCommandLine, ...config.directives], surroundings);
-  return start.ok ? { state: 'read', config, start: start.options } : problemOf(start.problem);
+  return start.ok ? { state: 'read', path, config, start: start.options } : problemOf(start.problem);
 }
 
 /** `-f none` */

@@ -175,6 +175,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   kerberosuniqueccache: [yesNo, false, PATCHED],
   kerberosusekuserok: [yesNo, true, PATCHED],
   permitblacklistedkeys: [read.ignored, false, PATCHED],
+  rsaminsize: [whole, true, PATCHED, 'requiredrsasize'],
   showpatchlevel: [yesNo, false, PATCHED],
 };
 
@@ -219,7 +220,9 @@ export function keywordOf(name: string, program: value.Line['program']): Keyword
     return isHeld === undefined ? 'unknown' : isHeld ? keyword : undefined;
   }
   if (release === undefined) return keyword;
-  if (release < keyword.since) return undefined;
+  // The Red Hat family brings keywords of later releases to its own, such as RequiredRSASize to 8.7.
+  if (release < keyword.since)
+    return name.length >= SHORTEST_ADDED && program.holds(name) === true ? keyword : undefined;
   return release < (IN_MATCH_SINCE[name] ?? 0) ? { ...keyword, inMatch: false } : keyword;
 }
 

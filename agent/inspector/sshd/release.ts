@@ -13,7 +13,7 @@ export interface SshdProgram {
   readonly version: string | undefined;
   /** Where the program itself cannot be read: its package. The release is from there then. */
   readonly packaged?: PackagedRelease;
-  /** Does the program hold this word? Keywords that distributions add are such words. undefined: not known. */
+  /** Does the program hold this word? Keywords and key exchanges that distributions add are such. undefined: not known. */
   readonly holds: (word: string) => boolean | undefined;
 }
 
@@ -58,7 +58,10 @@ export function parseProgram(bytes: Buffer): SshdProgram {
   const version = /\0OpenSSH_(\d{1,3})\.(\d{1,3})p\d{1,3}(?: [\x20-\x7e]{0,100})?(?=\0)/.exec(text);
   if (version === null) return UNKNOWN_PROGRAM;
   const words = new Set(
-    Array.from(text.matchAll(/(?<=\0)[A-Za-z0-9]{3,40}(?=\0)/g), ({ index, 0: word }) => own(index, word.length)),
+    Array.from(
+      text.matchAll(/(?<=\0)(?:[A-Za-z0-9]{3,40}|[a-z0-9]{6,40}-sha(?:256|384|512))(?=\0)/g),
+      ({ index, 0: word }) => own(index, word.length),
+    ),
   );
   return {
     release: Number(version[1]) * 100 + Number(version[2]),

@@ -178,20 +178,33 @@ export const command: Reader = (line) => {
 
 /** A list of algorithms, kept as it is written until the lines outside and inside of Match are combined. */
 export function algorithmList(keyword: AlgorithmKeyword): Reader {
-  return single((argument, { program: { release } }) => {
+  return single((argument, { program }) => {
+    const { release } = program;
     if (release === undefined || algorithmsOf(keyword, release) === undefined) return argument;
-    return isAlgorithmList(keyword, release, argument) ? argument : refused('sshd does not know an algorithm');
+    return isAlgorithmList(keyword, release, argument, addedTo(keyword, argument, program))
+      ? argument
+      : refused('sshd does not know an algorithm');
   });
+}
+
+/** Key exchanges of a list that the program has, whatever its release: the Red Hat family adds those of later ones. */
+function addedTo(keyword: AlgorithmKeyword, written: string, { holds }: SshdProgram): readonly string[] {
+  if (keyword !== 'kexalgorithms') return [];
+  const names = written.replace(/^[+^]/, '').split(',');
+  return names.filter((name) => /^[a-z0-9]{6,40}-sha\d{3}$/.test(name) && holds(name) === true);
 }
 
 /** The algorithms that are offered; `written` is undefined where no line sets them. undefined: sshd refuses the list. */
 export function offered(
   keyword: AlgorithmKeyword,
   written: string | undefined,
-  { release }: SshdProgram,
+  program: SshdProgram,
 ): readonly string[] | 'unknown' | undefined {
-  const known = release === undefined ? undefined : algorithmsOf(keyword, release);
-  if (known !== undefined) return assembleAlgorithms(known, written ?? '');
+  const known = program.release === undefined ? undefined : algorithmsOf(keyword, program.release);
+  if (known !== undefined) {
+    const added = addedTo(keyword, written ?? '', program);
+    return assembleAlgorithms({ ...known, all: [...known.all, ...added] }, written ?? '');
+  }
   // A list in full means the same in each release; what is added to or removed from the defaults does not.
   const isPlain = written !== undefined && !/^[-+^]/.test(written) && !/[*?!]/.test(written);
   return isPlain ? written.split(',').filter((name) => name !== '') : 'unknown';

@@ -12,6 +12,9 @@ import { isLaterKernel } from './kernel-release.ts';
 /** Distributions that replace the whole system instead of packages. */
 const REPLACED_AS_A_WHOLE: ReadonlySet<string> = new Set(['bottlerocket', 'cos', 'talos']);
 
+/** Its first process is init, NTP client and log forwarder in one, configured over its API alone. */
+const TALOS = 'talos';
+
 type Text = Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'>;
 
 /** A check of one part of the fact; `judge` gets what was seen. */
@@ -184,11 +187,11 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
       'Set Storage=persistent in /etc/systemd/journald.conf and restart systemd-journald, or forward the log to another host.',
     reference: 'https://www.freedesktop.org/software/systemd/man/latest/journald.conf.html',
     reads: 'journal',
-    whenAbsent: (source, { host: { logForwarders } }) =>
-      judgeForwarders(logForwarders, { source, seen: 'journald does not run', expected: 'a log that is kept' }),
-    judge: (storage, source, { host: { logForwarders } }) => {
+    whenAbsent: (source, { host }) =>
+      judgeForwarders(host, { source, seen: 'journald does not run', expected: 'a log that is kept' }),
+    judge: (storage, source, { host }) => {
       const evidence = { source, seen: storage, expected: 'persistent, or forwarded' };
-      return storage === 'persistent' ? pass(evidence) : judgeForwarders(logForwarders, evidence);
+      return storage === 'persistent' ? pass(evidence) : judgeForwarders(host, evidence);
     },
   }),
   hostCheck({
@@ -321,13 +324,17 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
     reference: 'https://www.freedesktop.org/software/systemd/man/latest/systemd-timesyncd.service.html',
     reads: 'timeServices',
     whenAbsent: () => notApplicable('there are no processes'),
-    judge: (services, source, { host: { clockSynchronized: set } }) => {
+    judge: (services, source, { host: { clockSynchronized: set, distribution } }) => {
       const expected = 'a service that sets the clock';
       const simple = services.filter(({ name }) => name.startsWith('systemd-timesyn'));
       const evidence = processEvidence(services.slice(0, 8), expected);
       if (services.length > simple.length) return pass(...evidence);
-      if (simple.length === 0)
-        return fail('no known service sets the clock', { source, seen: 'none of those that are known', expected });
+      if (simple.length === 0) {
+        const none = { source, seen: 'none of those that are known', expected };
+        return distribution === TALOS
+          ? manual('Talos sets the clock in its first process: compare with talosctl time', none)
+          : fail('no known service sets the clock', none);
+      }
       if (set.state === 'unreadable') return unknownBecause(`${set.source}: ${set.reason}`, ...evidence);
       const since = {
         source: set.source,
@@ -377,10 +384,11 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
   }),
 ]);
 
-function judgeForwarders(forwarders: HostFact['logForwarders'], evidence: Evidence): Judgement {
+function judgeForwarders({ logForwarders: forwarders, distribution }: HostFact, evidence: Evidence): Judgement {
   if (forwarders.state === 'unreadable') return unknownBecause(`${forwarders.source}: ${forwarders.reason}`, evidence);
   const programs = forwarders.state === 'seen' ? forwarders.value : [];
-  return programs.length === 0
-    ? fail('the log is neither kept on disk nor forwarded', evidence)
-    : pass(evidence, ...processEvidence(programs.slice(0, 4), evidence.expected));
+  if (programs.length > 0) return pass(evidence, ...processEvidence(programs.slice(0, 4), evidence.expected));
+  return distribution === TALOS
+    ? manual('Talos forwards its log in its first process: look at machine.logging of its configuration', evidence)
+    : fail('the log is neither kept on disk nor forwarded', evidence);
 }

@@ -125,10 +125,7 @@ const LAYOUTS: Readonly<Record<string, Tree>> = {
   },
   talos: {
     ...PROC,
-    ...CHRONY,
     '/etc/os-release': 'ID=talos\n',
-    '/usr/bin/vector': '',
-    ...processTree(90, { comm: 'vector', exe: '/usr/bin/vector' }),
   },
 };
 
