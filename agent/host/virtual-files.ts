@@ -22,6 +22,8 @@ export interface VirtualFile {
   readonly native: string;
   /** A first read of fewer bytes returns the whole file; 0: only an empty read ends it. */
   readonly endsBelow: number;
+  /** Where the part ends that is read; undefined: at the end of the file. */
+  readonly endsBefore: RegExp | undefined;
 }
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -34,20 +36,31 @@ const SCRATCH_BYTES = 64 * 1024;
 const ONE_RECORD = /\/(?:\d+\/(?:cgroup|comm|limits|stat|status)|sys\/fs\/cgroup\/.*)$/;
 const LESS_THAN_A_PAGE = 4000;
 
+/**
+ * A table of TCP sockets lists those that listen (state 0A) before all others (net/ipv4/tcp_ipv4.c, tcp_seq_start; Linux
+ * 4.4). Only these are read: anyone can open connections until the others exceed every bound.
+ */
+const TCP_TABLE = /\/net\/tcp6?$/;
+const NOT_LISTENING = /(?<=^|\n) *\d+: [\dA-F:]+ [\dA-F:]+ (?!0A)[\dA-F]{2} /;
+
 /** How the file at a path is read. */
 export function virtualFile(native: string): VirtualFile {
-  return { native, endsBelow: ONE_RECORD.test(native) ? LESS_THAN_A_PAGE : 0 };
+  return {
+    native,
+    endsBelow: ONE_RECORD.test(native) ? LESS_THAN_A_PAGE : 0,
+    endsBefore: TCP_TABLE.test(native) ? NOT_LISTENING : undefined,
+  };
 }
 
 /** One for each host: it owns the buffer that every read goes through. */
 export function createVirtualFiles(): VirtualFiles {
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   return {
-    read: ({ native, endsBelow }, maxBytes, known) => {
+    read: (virtual, maxBytes, known) => {
       let file = -1;
       try {
-        file = openSync(native, OPEN_FLAGS);
-        return readToEnd(file, endsBelow, { maxBytes, scratch, known });
+        file = openSync(virtual.native, OPEN_FLAGS);
+        return readToEnd(file, virtual, { maxBytes, scratch, known });
       } catch (error) {
         return failureFrom(error);
       } finally {
@@ -73,7 +86,11 @@ interface Reading {
   readonly known: Buffer | undefined;
 }
 
-function readToEnd(file: number, endsBelow: number, { maxBytes, scratch, known }: Reading): Read<Buffer> {
+function readToEnd(
+  file: number,
+  { endsBelow, endsBefore }: VirtualFile,
+  { maxBytes, scratch, known }: Reading,
+): Read<Buffer> {
   let full: Buffer[] | undefined;
   let before = 0;
   let filled = 0;
@@ -81,6 +98,11 @@ function readToEnd(file: number, endsBelow: number, { maxBytes, scratch, known }
     const count = readSync(file, scratch, filled, scratch.length - filled, null);
     if (count === 0) break;
     filled += count;
+    const end = endsBefore === undefined ? -1 : scratch.toString('latin1', filled - count, filled).search(endsBefore);
+    if (end !== -1) {
+      filled += end - count;
+      break;
+    }
     if (before + filled > maxBytes) return failure('tooLarge', `more than ${String(maxBytes)} bytes`);
     if (filled === scratch.length) {
       (full ??= []).push(Buffer.from(scratch));

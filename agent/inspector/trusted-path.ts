@@ -31,8 +31,10 @@ export async function statTrusted(host: Host, path: string): Promise<Read<HostSt
     const place = `${parent === '/' ? '' : parent}/${name}`;
     // Links of /proc lead each reader to another place.
     if (place === '/proc') return failure('notRegular', 'a path of /proc is not a file of the node');
-    const link = await host.readLink(place);
-    if (link.ok) {
+    // One call for what is no link. In a sticky directory a link is not even followed.
+    const direct = isSticky(at.value) ? undefined : await host.stat(place);
+    const link = direct?.ok === true && direct.value.realPath === place ? undefined : await host.readLink(place);
+    if (link?.ok === true) {
       links += 1;
       if (links > MAX_LINKS) return failure('loop', 'too many symbolic links (ELOOP)');
       // In a sticky directory everybody may have made the link.
