@@ -15,6 +15,10 @@ const sinkStatus = s.object({
   lastSuccessMs: s.nullable(time('when the receiver last accepted an event'), 'absent: not since the start'),
   lastErrorMs: s.nullable(time('when delivery last failed'), 'absent: not since the start'),
   dropped: s.withDefault(count('events that were dropped because too many waited, since the start'), 0),
+  droppedMost: s.nullable(
+    s.object({ nodeId: s.string(), events: count() }),
+    'the node that lost most of them; absent: no node lost any',
+  ),
   incomplete: s.withDefault(
     count('delivered events whose title and evidence were lost in a damaged store, since the start'),
     0,

@@ -203,7 +203,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
       clock,
       log,
       maxBacklog,
-      onDropped: (events) => activities.noteDropped(sink.name, events),
+      onDropped: activities.noteDropped,
     }),
   );
   for (const worker of workers) steps.push({ name: `sink ${worker.status().name}`, close: () => worker.stop() });

@@ -6,7 +6,7 @@ import type { QueryAnswer } from '../query/query.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { Store } from '../store/store.ts';
 import { MAX_EVIDENCE_BYTES } from './activity.ts';
-import type { Activity, LifecycleChange, LiveEvidence } from './activity.ts';
+import type { Activity, EventDrop, LifecycleChange, LiveEvidence } from './activity.ts';
 
 /** Records what happens at the collector itself, for sinks that want it. Nothing here waits or throws. */
 export interface ActivityRecorder {
@@ -16,7 +16,7 @@ export interface ActivityRecorder {
   readonly noteAnswers: (query: NotedQuery, answers: readonly QueryAnswer[]) => void;
   readonly noteLifecycle: (change: LifecycleChange['change'], version: string) => void;
   /** Events that a sink does not get. */
-  readonly noteDropped: (sink: string, events: number) => void;
+  readonly noteDropped: (drop: Omit<EventDrop, 'kind'>) => void;
   /** Resolves once what was noted is stored, or has failed. */
   readonly settled: () => Promise<void>;
 }
@@ -92,7 +92,7 @@ export function createActivityRecorder({ store, eventBus, clock, log }: Activity
     noteLifecycle: (change, version) => {
       if (store.records('lifecycle')) note({ kind: 'lifecycle', change, program: 'plimsoll-collector', version });
     },
-    noteDropped: (sink, events) => note({ kind: 'drop', sink, events }),
+    noteDropped: (drop) => note({ kind: 'drop', ...drop }),
     settled: () => writing,
   };
 }

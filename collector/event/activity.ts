@@ -124,6 +124,8 @@ export interface EventDrop {
   readonly kind: 'drop';
   readonly sink: string;
   readonly events: number;
+  /** The node that lost most of them. */
+  readonly most?: { readonly nodeId: string; readonly events: number };
 }
 
 /** Anything that the collector records for sinks only. */

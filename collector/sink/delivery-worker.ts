@@ -2,7 +2,11 @@ import { fullJitter } from '../../service/backoff.ts';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
+import type { EventDrop } from '../event/activity.ts';
 import type { EventBus } from '../store/event-bus.ts';
+import { nodeOfSource } from '../store/event-source.ts';
+import { addShare } from '../store/retained-event-table.ts';
+import type { Shares } from '../store/retained-event-table.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
 import { createDeliveryRate } from './delivery-rate.ts';
@@ -25,6 +29,8 @@ export interface SinkStatus {
   readonly discarded: number;
   /** Events that were dropped because more waited than `maxBacklog`. */
   readonly dropped: number;
+  /** The node that lost most of them. Undefined: no node lost any. */
+  readonly droppedMost: { readonly nodeId: string; readonly events: number } | undefined;
   /** Delivered events whose title and evidence were lost in a damaged store. */
   readonly incomplete: number;
   /** Events that the filter of the sink left out. */
@@ -47,8 +53,8 @@ export interface DeliveryWorkerOptions {
   readonly log: Logger;
   /** Events that may wait for it; the oldest of more are dropped. Undefined: any number. */
   readonly maxBacklog?: number | undefined;
-  /** Called with the number of events that were dropped. */
-  readonly onDropped?: (events: number) => void;
+  /** Called when events were dropped. */
+  readonly onDropped?: (drop: Omit<EventDrop, 'kind'>) => void;
   readonly random?: () => number;
 }
 
@@ -74,6 +80,8 @@ const IDLE_MS = 30_000;
 const ACKNOWLEDGE_MS = 5000;
 /** How often the backlog is held against its limit. */
 const LIMIT_MS = 10_000;
+/** Nodes and kinds of events in a line of the log about dropped events. */
+const LOGGED_SOURCES = 5;
 /** Grace period of a sink that does not answer when the collector ends. */
 const STOP_GRACE_MS = 5000;
 
@@ -90,6 +98,7 @@ interface Progress {
   rejected: number;
   discarded: number;
   dropped: number;
+  droppedMost: SinkStatus['droppedMost'];
   incomplete: number;
   filtered: number;
   undecided: number;
@@ -107,6 +116,7 @@ const NOTHING_YET: Progress = Object.freeze({
   rejected: 0,
   discarded: 0,
   dropped: 0,
+  droppedMost: undefined,
   incomplete: 0,
   filtered: 0,
   undecided: 0,
@@ -120,6 +130,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const stopped = new AbortController();
   const progress: Progress = { ...NOTHING_YET };
   const rate = createDeliveryRate(clock);
+  const droppedOf: Shares = new Map();
   let known = false;
   let batchLimit = BATCH;
   let wake = new AbortController();
@@ -187,31 +198,31 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
         await store.advance(sink.name, position);
         progress.position = position;
       }
-      // The limit of the backlog can have moved it further meanwhile.
       progress.accepted = Math.max(progress.position, accepted);
     },
     onSilence: (silentMs) => recordFailure('retrying', `no answer for ${String(silentMs)} ms`),
   });
 
-  /** Nothing up to `position` is sent any more. */
-  const passTo = (position: number): void => {
-    progress.position = Math.max(progress.position, position);
-    progress.accepted = Math.max(progress.accepted, position);
-    progress.counted = Math.max(progress.counted, position);
-  };
   /** Apart from delivery: a sink that does not answer has a backlog as well. */
   const keepLimit = async (maxBacklog: number): Promise<void> => {
     while (!stopped.signal.aborted) {
       try {
         const dropped = await store.dropOldest(sink.name, maxBacklog);
         if (dropped !== undefined) {
-          passTo(dropped.position);
           progress.dropped += dropped.events;
+          for (const [source, events] of dropped.bySource) addShare(droppedOf, source, events);
+          progress.droppedMost = largestNode(droppedOf);
           log.error(
-            { sink: sink.name, events: dropped.events, maxBacklog },
-            'too many events wait: the oldest are dropped',
+            {
+              sink: sink.name,
+              events: dropped.events,
+              maxBacklog,
+              of: Object.fromEntries(largest(dropped.bySource, LOGGED_SOURCES)),
+            },
+            'too many events wait: the oldest of those that have most are dropped',
           );
-          options.onDropped?.(dropped.events);
+          const most = largestNode(dropped.bySource);
+          options.onDropped?.({ sink: sink.name, events: dropped.events, ...(most && { most }) });
         }
       } catch (error) {
         log.warn({ sink: sink.name, error }, 'the backlog of the sink could not be limited');
@@ -222,7 +233,10 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
 
   /** Delivers a batch, if there is one; returns how long to wait before the next attempt. */
   const step = async (failures: number): Promise<number | undefined> => {
-    if (!known) passTo(await store.cursor(sink.name));
+    if (!known) {
+      const position = await store.cursor(sink.name);
+      Object.assign(progress, { position, accepted: position, counted: position });
+    }
     known = true;
     const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, batchLimit, sink.name);
     if (batch.length === 0) {
@@ -291,4 +305,16 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       await sink.close();
     },
   };
+}
+
+function largest(shares: ReadonlyMap<string, number>, most: number): readonly (readonly [string, number])[] {
+  return [...shares].sort(([, one], [, other]) => other - one).slice(0, most);
+}
+
+function largestNode(shares: ReadonlyMap<string, number>): SinkStatus['droppedMost'] {
+  for (const [source, events] of largest(shares, shares.size)) {
+    const nodeId = nodeOfSource(source);
+    if (nodeId !== undefined) return { nodeId, events };
+  }
+  return undefined;
 }

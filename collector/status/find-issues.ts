@@ -101,6 +101,7 @@ function sinkIssues({
   deadLetters,
   discarded,
   dropped,
+  droppedMost,
   incomplete,
 }: SinkReport): readonly Issue[] {
   const issues: Issue[] = [];
@@ -122,7 +123,7 @@ function sinkIssues({
     issues.push({
       code: 'sinkDropped',
       subject: name,
-      text: `${String(dropped)} event${dropped === 1 ? ' was' : 's were'} dropped because more than sink-backlog-max-events waited`,
+      text: `${String(dropped)} event${dropped === 1 ? ' was' : 's were'} dropped because more than sink-backlog-max-events waited${droppedMost === undefined ? '' : `, ${String(droppedMost.events)} of them from the node ${droppedMost.nodeId}`}`,
       advice:
         'check its receiver, or raise the limit; the findings are still here: plimsoll findings. ' +
         'This message ends with the next start',

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compress, decompress } from './compression.ts';
 
 /*
  * What findings said (`detailOf` in row.ts) when their events happened. It is most of the bytes of an event, and only
@@ -16,12 +16,6 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 /** Characters of a block before it is compressed; the last detail can exceed it. Bounds what reading one event costs. */
 const BLOCK_LENGTH = 128 * 1024;
 const MAX_LOOSE_LENGTH = 4 * 1024 * 1024;
-/** Largest decompressed block: far above what a block and the largest finding have together. */
-const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
-/** With a checksum: without one, some changed bits decompress to other text. */
-const COMPRESSION = Object.freeze({
-  params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
-});
 /** Rows deleted in one transaction: under 10 ms. */
 const PRUNE_CHUNK = 100;
 
@@ -43,7 +37,7 @@ export interface EventDetailWriter {
 interface Row {
   readonly first: number;
   readonly last: number;
-  /** Text, or its UTF-8 bytes compressed by Zstandard (RFC 8878). */
+  /** Text, or compressed text. */
   readonly content: string | Uint8Array;
 }
 
@@ -59,7 +53,7 @@ export function prepareEventDetailWriter(db: DatabaseSync): () => EventDetailWri
     const [first] = entries[0] ?? [];
     const [last = 0] = entries.at(-1) ?? [];
     if (first === undefined) return; // all rows were damaged
-    insert.get(last, first, zstdCompressSync(textOf(entries), COMPRESSION));
+    insert.get(last, first, compress(textOf(entries)));
   };
   const writeBlocks = (entries: readonly Entry[]): void => {
     let block: Entry[] = [];
@@ -176,7 +170,7 @@ function textOf(entries: readonly Entry[]): string {
 /** The details in a row; none, if they are not what was written. */
 function entriesOf({ first, last, content }: Row): readonly Entry[] {
   const entries: Entry[] = [];
-  const text = typeof content === 'string' ? content : decompress(content);
+  const text = typeof content === 'string' ? content : (decompress(content) ?? '');
   let position = first;
   for (let start = 0; start < text.length;) {
     const space = text.indexOf(' ', start);
@@ -189,12 +183,4 @@ function entriesOf({ first, last, content }: Row): readonly Entry[] {
   }
   // A distance that changed would give all that follow the details of other events.
   return position === last ? entries : [];
-}
-
-function decompress(content: Uint8Array): string {
-  try {
-    return zstdDecompressSync(content, { maxOutputLength: MAX_BLOCK_BYTES }).toString();
-  } catch {
-    return ''; // no entries
-  }
 }

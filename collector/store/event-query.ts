@@ -203,7 +203,8 @@ function toEvent(values: Values, details: ReadonlyMap<number, string>, storeId: 
   ] = values;
   const { action, cause } = toAction(stored);
   const previous = before ?? undefined;
-  const detail = ownDetail === '' ? (details.get(position) ?? '') : ownDetail;
+  // Events of earlier versions have theirs with them.
+  const detail = ownDetail.startsWith('[') ? ownDetail : (details.get(position) ?? '');
   const change = {
     action,
     cause,

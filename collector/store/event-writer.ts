@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareEventDetailWriter } from './event-detail-table.ts';
 import type { LooseDetails } from './event-detail-table.ts';
+import { unitsOfDetail } from './event-source.ts';
 import { fromStatusCode } from './status-code.ts';
 import { actionNumber, eventUid, findingNumber, toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
@@ -54,7 +55,7 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         const [number, before] = [actionNumber(action, cause), previous ?? null];
         // As in finding-table.ts.
         // prettier-ignore
-        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, '', waiver);
+        insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, sizeOf(detail), waiver);
         details.add(position, detail);
         return position;
       },
@@ -67,6 +68,12 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
       },
     };
   };
+}
+
+/** What `event.detail` holds; see schema.ts. */
+function sizeOf(detail: string): string {
+  const units = unitsOfDetail(detail);
+  return units === 1 ? '' : String(units);
 }
 
 /** The event of a change at `position`. Without a spread where it can be; see `toStoredFinding`. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { relaxed } from './connection.ts';
 import { prepareEventDetailPrune } from './event-detail-table.ts';
+import type { RetainedEventTable } from './retained-event-table.ts';
 import { prepareTrendPrune } from './trend.ts';
 
 /** Rows deleted in one transaction: under 10 ms, so that commits get their turn in between. */
@@ -32,7 +33,7 @@ export function prepareCursorTable(db: DatabaseSync): CursorTable {
  */
 export function preparePrune(
   db: DatabaseSync,
-  cursors: CursorTable,
+  { cursors, retained }: { readonly cursors: CursorTable; readonly retained: RetainedEventTable },
 ): (sinks: readonly string[], historyBeforeMs: number) => Promise<void> {
   const selectPosition = db.prepare('SELECT position FROM store');
   const raiseFloor = db.prepare('UPDATE store SET outbox_floor = ?1 WHERE outbox_floor < ?1');
@@ -50,9 +51,13 @@ export function preparePrune(
   return async (sinks, historyBeforeMs) => {
     relaxed(db, () => {
       const newest = Number(selectPosition.get()?.['position']);
-      raiseFloor.run(Math.min(newest, ...sinks.map(cursors.read)));
+      raiseFloor.run(Math.min(newest, ...sinks.map((sink) => Math.max(cursors.read(sink), retained.end(sink)))));
     });
     while (relaxed(db, pruneDetails)) {
+      await new Promise(setImmediate);
+      if (!db.isOpen) return;
+    }
+    while (relaxed(db, () => retained.prune(sinks))) {
       await new Promise(setImmediate);
       if (!db.isOpen) return;
     }

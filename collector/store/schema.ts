@@ -13,7 +13,7 @@ const APPLICATION_ID = 0x504c494d;
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
  * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
- * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, except in events of earlier versions.
+ * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, or how many units the event counts where it is more than one (event-source.ts); in events of earlier versions it is the detail, which is JSON. retained_event: retained-event-table.ts.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
  * starts with a group of 16,384 positions, so that new entries are added at its end.
@@ -362,6 +362,19 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `
   ALTER TABLE node ADD COLUMN has_snapshot INTEGER NOT NULL DEFAULT 0;
   UPDATE node SET has_snapshot = 1 WHERE epoch <> '';
+  `,
+  `
+  ALTER TABLE cursor ADD COLUMN dropped_to INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE retained_event (
+    sink TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    units TEXT NOT NULL,
+    content BLOB,
+    PRIMARY KEY (sink, last)
+  ) STRICT;
+  CREATE INDEX event_large ON event (position, node, detail) WHERE detail > '' AND detail < ':';
   `,
 ]);
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { prepareBacklogLimit } from './backlog-limit.ts';
 import { prepareBacklogCounter } from './backlog.ts';
 import { prepareCommits } from './commit.ts';
 import { makeRoom, openConnection, relaxed, transaction } from './connection.ts';
@@ -16,6 +17,7 @@ import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareFindingGroups } from './finding-groups.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
+import { prepareRetainedEventTable } from './retained-event-table.ts';
 import { prepareRefusalTable } from './refusal-table.ts';
 import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
@@ -56,7 +58,18 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
   const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options);
 
-  const readOutbox = (position: number, limit: number, sink: string | undefined): readonly StoredEvent[] => {
+  const readRetained = (position: number, limit: number, sink: string): readonly StoredEvent[] => {
+    const end = statements.retained.end(sink);
+    if (position >= end) return [];
+    const retained = statements.retained.read(sink, position, limit);
+    const last = retained.at(-1)?.position ?? end;
+    const replayed = statements.deadLetters.replayed(position, limit, sink).filter((event) => event.position <= last);
+    return inOrder([...retained, ...replayed]).slice(0, limit);
+  };
+  const readOutbox = (after: number, limit: number, sink: string | undefined): readonly StoredEvent[] => {
+    const retained = sink === undefined ? [] : readRetained(after, limit, sink);
+    if (retained.length > 0) return retained;
+    const position = sink === undefined ? after : Math.max(after, statements.retained.end(sink));
     const { events: changes, end } = statements.outbox(position, limit);
     const others = [
       ...statements.refusals.read(position, limit),
@@ -68,10 +81,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       ...statements.deadLetters.replayed(position, limit, sink),
     ];
     if (others.length === 0) return changes;
-    return [...changes, ...others.filter((event) => event.position <= end)]
-      .sort((one, other) => one.position - other.position)
-      .slice(0, limit);
+    return inOrder([...changes, ...others.filter((event) => event.position <= end)]).slice(0, limit);
   };
+  const limitBacklog = prepareBacklogLimit(db, { ...statements, read: readOutbox });
   /** Every failure leaves as a StoreError, in the promise. */
   const guarded: Guarded = async (doing, work) => {
     if (!db.isOpen) throw new StoreError('closed', `cannot ${doing}: the store is closed`);
@@ -175,13 +187,16 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         const { events, position } = statements.backlogs.of(sink);
         return { events, oldestMs: events === 0 ? undefined : readOutbox(position, 1, sink)[0]?.atMs };
       }),
-    dropOldest: (sink, limit) =>
-      guarded('drop events', () => relaxed(db, () => statements.backlogs.limit(sink, limit))),
+    dropOldest: (sink, limit) => guarded('drop events', () => limitBacklog(sink, limit)),
     deadLetters: deadLetterStore(db, statements.deadLetters, guarded),
     verify: (nodeId) => guarded('verify the findings of a node', () => statements.verify(nodeId)),
     images: imageStore(db, statements.images, guarded),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
+}
+
+function inOrder(events: readonly StoredEvent[]): readonly StoredEvent[] {
+  return [...events].sort((one, other) => one.position - other.position);
 }
 
 /** All statements. Throws StoreError `damaged` where the tables of the file are not ours any more. */
@@ -191,6 +206,7 @@ function prepareAll(
 ) {
   try {
     const cursors = prepareCursorTable(db);
+    const retained = prepareRetainedEventTable(db);
     const activities = prepareActivityTable(db, recorded);
     const detections = prepareDetectionTable(db);
     const detector = prepareDetector(db, detections);
@@ -204,7 +220,8 @@ function prepareAll(
       streams: prepareReplicationTable(db),
       nodes: prepareNodeTable(db, activities),
       cursors,
-      backlogs: prepareBacklogCounter(db, cursors),
+      retained,
+      backlogs: prepareBacklogCounter(db, { cursors, retained }),
       findings: prepareFindingQuery(db),
       findingGroups: prepareFindingGroups(db),
       counts: prepareCounts(db),
@@ -220,7 +237,7 @@ function prepareAll(
       remediations: prepareRemediationTable(db),
       images: prepareImages(db, activities),
       scores: prepareScoreTable(db),
-      prune: preparePrune(db, cursors),
+      prune: preparePrune(db, { cursors, retained }),
       removing: prepareRemoveNode(db, activities, detector),
       verify: prepareVerify(db),
     };

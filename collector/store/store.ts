@@ -5,7 +5,7 @@ import type { AdmittedPod } from '../../policy/admitted-pod.ts';
 import type { DenialRecord, DenialOutcome, EnforcingProgram } from '../../policy/denial-record.ts';
 import type { ActivityKind } from '../event/activity.ts';
 import type { TimedActivity } from './activity-table.ts';
-import type { DroppedEvents } from './backlog.ts';
+import type { DroppedEvents } from './backlog-limit.ts';
 import type { DetectionFilter, DetectionPage } from './detection-table.ts';
 import type { SilentNode } from './detector.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
@@ -125,7 +125,10 @@ export interface Store {
   readonly verify: (nodeId: string) => Promise<Verification | undefined>;
   /** How many events wait for a sink, and when the oldest of them happened. */
   readonly backlog: (sink: string) => Promise<{ readonly events: number; readonly oldestMs: number | undefined }>;
-  /** Moves the cursor of a sink so that at most `limit` events wait for it. Undefined: no more than that wait. */
+  /**
+   * Drops the oldest events of the nodes with the most, so that at most `limit` wait for a sink; one with more than
+   * 4 KiB of title and evidence counts as several. Undefined: no more than that wait.
+   */
   readonly dropOldest: (sink: string, limit: number) => Promise<DroppedEvents | undefined>;
   /** Events that sinks rejected. */
   readonly deadLetters: DeadLetterStore;

@@ -22,7 +22,7 @@ export const SINK_SETTINGS = {
     kind: integerOrOff(1_000, 1_000_000_000),
     default: 'off',
     description:
-      'Events that may wait for one sink. Of more, the oldest are dropped for this sink, counted and reported. `off`: events wait until the disk is full.',
+      'Events that may wait for one sink; each 4 KiB of a large one count. Of more, the nodes with the most lose their oldest for this sink, counted and reported. `off`: events wait until the disk is full.',
     programs: COLLECTOR,
   },
   'sink-redact-key': {

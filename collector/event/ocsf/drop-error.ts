@@ -10,7 +10,7 @@ const GENERAL_ERROR = { id: 1, name: 'General Error' } as const;
  * https://schema.ocsf.io/1.8.0/classes/application_error
  */
 export function toDropError(
-  { sink, events }: EventDrop,
+  { sink, events, most }: EventDrop,
   { atMs, metadata }: { readonly atMs: number; readonly metadata: OcsfEvent },
 ): OcsfEvent {
   return {
@@ -18,9 +18,9 @@ export function toDropError(
     ...severityOf('high'),
     status_id: 2,
     status: 'Failure',
-    message: `${String(events)} events for the sink ${sink} were dropped: too many waited for it`,
+    message: `${String(events)} events for the sink ${sink} were dropped: too many waited for it${most === undefined ? '' : `; ${String(most.events)} of them are from the node ${most.nodeId}`}`,
     count: integerOf(events),
     metadata: { ...metadata, log_name: 'plimsoll-lifecycle' },
-    unmapped: { sink },
+    unmapped: { sink, ...(most && { node: most.nodeId, node_events: most.events }) },
   };
 }

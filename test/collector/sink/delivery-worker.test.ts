@@ -5,7 +5,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { startDeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
-import type { DeliveryWorker } from '../../../collector/sink/delivery-worker.ts';
+import type { DeliveryWorker, DeliveryWorkerOptions } from '../../../collector/sink/delivery-worker.ts';
 import type { Sink, SinkOutcome } from '../../../collector/sink/sink.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
@@ -57,7 +57,7 @@ async function setUp(t: Test, answers: Answer[] = [], before: readonly string[] 
   const known: ReturnType<typeof finding>[] = [];
   if (before.length > 0) await happen(...before);
   const workers: DeliveryWorker[] = [];
-  const start = (maxBacklog?: number, onDropped?: (events: number) => void): DeliveryWorker => {
+  const start = (maxBacklog?: number, onDropped?: DeliveryWorkerOptions['onDropped']): DeliveryWorker => {
     // Jitter that takes the whole time: what a test waits for is then known.
     const worker = startDeliveryWorker({
       store,
@@ -368,9 +368,9 @@ await t.test(
     const names = (from: number, to: number) =>
       Array.from({ length: to - from + 1 }, (_, index) => `c${String(from + index)}`);
     const { batches, happen, start, clock, store, letGo } = await setUp(t, ['hang'], names(1, 10));
-    const told: number[] = [];
+    const told = Promise.withResolvers<unknown>();
     const startMs = clock.now();
-    const worker = start(10, (events) => told.push(events));
+    const worker = start(10, told.resolve);
     await clock.advance(60_000);
     t.match(worker.status(), { dropped: 0, delivered: 0 });
     // As a store that was restored does it: positions without events are no events that wait.
@@ -378,8 +378,8 @@ await t.test(
     await happen(...names(11, 13));
     t.equal((await store.backlog('receiver')).events, 13);
     await clock.advance(10_000);
-    t.match(worker.status(), { dropped: 3 });
-    t.same(told, [3]);
+    t.same(await told.promise, { sink: 'receiver', events: 3, most: { nodeId: 'n1', events: 3 } });
+    t.match(worker.status(), { dropped: 3, droppedMost: { nodeId: 'n1', events: 3 } });
     t.equal((await store.backlog('receiver')).events, 10);
     letGo();
     await clock.advance(0);

@@ -56,6 +56,7 @@ export function uidOf(ocsf: OcsfEvent): string {
 /** What a sink that was never used says of its delivery. */
 export const UNUSED = {
   dropped: 0,
+  droppedMost: undefined,
   incomplete: 0,
   filtered: 0,
   undecided: 0,
