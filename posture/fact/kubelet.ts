@@ -45,7 +45,7 @@ export const kubeletListenerSchema = s.object({
 
 /** A kube-proxy on the network of the node. */
 export const kubeProxySchema = s.object({
-  pid: s.integer('process id'),
+  pid: s.integer('process id; 0: there are more than are listed'),
   container: s.boolean('true: it runs in a container, which brings its credentials along'),
   kubeconfig: observed(
     s.string('', 4096),

@@ -40,7 +40,8 @@ export async function findKubelet(access: CachedHost): Promise<Observed<FoundKub
   const listening: FoundKubelet[] = [];
   for (const daemon of found) {
     const held = await heldTcpListeners(access, 'kubelet', daemon.pid);
-    if (held.ok && held.value.length > 0) listening.push(daemon);
+    // One whose sockets are not known may be the one that listens.
+    if (held.ok ? held.value.length > 0 : held.code !== 'absent') listening.push(daemon);
   }
   const [first] = listening;
   return first !== undefined && listening.length === 1

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { KubeletFact } from '../../../posture/fact/kubelet.ts';
+import { failure } from '../../host/failure.ts';
 import type { Host, Read } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
@@ -79,7 +80,9 @@ async function readStart(
   if (program === 'k3s') return readK3sStart(host, pid, unit.state === 'seen' ? unit.value : undefined);
   const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`, MAX_CMDLINE_BYTES);
   if (!cmdline.ok) return { ...cmdline, reason: `/proc/${String(pid)}/cmdline: ${cmdline.reason}` };
-  const args = parseNullTerminated(cmdline.value).slice(1);
+  const [name, ...args] = parseNullTerminated(cmdline.value);
+  // A process that ends has none any more; without flags the kubelet would look open.
+  if (name === undefined) return failure('failed', `/proc/${String(pid)}/cmdline is empty: the process may be ending`);
   return program === 'kubelite'
     ? readKubeliteStart(host, args)
     : { ok: true, value: { args, files: [], addsArguments: false } };

@@ -17,6 +17,9 @@ import { ownField } from './config-file.ts';
 import type { FoundKubelet } from './find-kubelet.ts';
 
 const MAX_PROXIES = 16;
+/** Processes whose sockets are read. */
+const MAX_CANDIDATES = 256;
+const METRICS_PORT = 10249;
 const MAX_LISTENERS = 256;
 const MAX_CONFIG_BYTES = 256 * 1024;
 
@@ -24,8 +27,9 @@ type Proxy = Extract<KubeletFact['proxies'], { readonly state: 'seen' }>['value'
 
 /**
  * Every process that is called kube-proxy on the network of the node, of containers too: whichever listens there is
- * reached there. Of a container nothing but its sockets is read. Where the kubelet is a part of a larger program, so is
- * kube-proxy.
+ * reached there. Of a container nothing but its sockets is read; a process of another user is none. Where the kubelet is
+ * a part of a larger program, so is kube-proxy. Of too many, those of the node and those with open metrics come first,
+ * and one entry says that there are others.
  */
 export async function readProxies(access: CachedHost, kubelet: FoundKubelet): Promise<KubeletFact['proxies']> {
   const source = '/proc/*/exe kube-proxy';
@@ -34,17 +38,24 @@ export async function readProxies(access: CachedHost, kubelet: FoundKubelet): Pr
   const candidates = [
     ...(kubelet.program === 'kubelet' ? [] : [{ pid: kubelet.pid, container: false, isGenuine: false }]),
     ...found.value.genuine.map(({ pid }) => ({ pid, container: false, isGenuine: true })),
-    ...found.value.refused.map(({ pid, kind }) => ({ pid, container: kind === 'container', isGenuine: false })),
+    ...found.value.refused
+      .filter(({ kind, status }) => kind !== 'foreign' || status.effectiveUid === 0)
+      .map(({ pid, kind }) => ({ pid, container: kind === 'container', isGenuine: false })),
   ];
-  const proxies: Proxy[] = [];
-  for (const { pid, container, isGenuine } of candidates) {
+  const proxies: { readonly proxy: Proxy; readonly weight: number }[] = [];
+  for (const { pid, container, isGenuine } of candidates.slice(0, MAX_CANDIDATES)) {
     if (!(await isOnNetworkOfNode(access.host, pid))) continue;
-    if (proxies.length === MAX_PROXIES) return unreadable(source, `more than ${String(MAX_PROXIES)} processes`);
     const held = await heldTcpListeners(access, 'kube-proxy', pid);
     const kubeconfig = isGenuine ? await readKubeconfigPath(access.host, pid) : absent(`/proc/${String(pid)}`);
-    proxies.push({ pid, container, kubeconfig, listeners: listenersOf(held, pid) });
+    const isOpen = held.ok && held.value.some(({ port, address }) => port === METRICS_PORT && !isLoopback(address));
+    const proxy: Proxy = { pid, container, kubeconfig, listeners: listenersOf(held, pid) };
+    proxies.push({ proxy, weight: isGenuine ? 2 : isOpen ? 1 : 0 });
   }
-  return seen(proxies, source);
+  const sorted = proxies.sort((one, other) => other.weight - one.weight).map(({ proxy }) => proxy);
+  if (candidates.length <= MAX_CANDIDATES && sorted.length <= MAX_PROXIES) return seen(sorted, source);
+  const unread = unreadable(source, `more than ${String(MAX_PROXIES)} processes`);
+  const rest: Proxy = { pid: 0, container: false, kubeconfig: unread, listeners: unread };
+  return seen([...sorted.slice(0, MAX_PROXIES - 1), rest], source);
 }
 
 /** Sockets as the fact has them. */

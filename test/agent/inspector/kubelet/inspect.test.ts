@@ -133,6 +133,25 @@ t.test('processes that only call themselves kubelet', async (t) => {
   }
 });
 
+t.test('two kubelets: the one that listens, or neither', async (t) => {
+  const table = `${NO_SOCKETS}   0: 00000000:280A 00000000:0000 0A 0:0 0:0 0 0 0 11 1\n`;
+  const base = { ...NODE_TREE, '/usr/bin/kubelet': '', '/proc/1/net/tcp': table };
+  const kubelet = (pid: number, sockets: readonly number[]): Tree =>
+    processTree(pid, { comm: 'kubelet', exe: '/usr/bin/kubelet', sockets });
+  const processOf = async (second: Tree): Promise<KubeletFact['process']> =>
+    (await inspect(nodeOf(t, { ...base, ...kubelet(KUBELET_PID, [11]), ...second }))).process;
+  t.match(await processOf(kubelet(900, [])), { state: 'seen', value: { pid: KUBELET_PID } });
+  const both = { state: 'unreadable', reason: /several kubelets run: pid 712, 900/ };
+  t.match(await processOf(kubelet(900, [11])), both);
+  t.match(await processOf({ ...kubelet(900, []), '/proc/900/fd': '-> fd' }), both, 'sockets that cannot be read');
+});
+
+t.test('a kubelet that ends while it is read is not one without flags', async (t) => {
+  const { tree } = LAYOUTS[0] ?? { tree: {} };
+  const kubelet = await inspect(nodeOf(t, { ...tree, [`/proc/${String(KUBELET_PID)}/cmdline`]: '' }));
+  t.match(kubelet.process, { state: 'unreadable', reason: /cmdline is empty/ });
+});
+
 t.test('files that others can write are not believed', async (t) => {
   const { tree } = LAYOUTS[0] ?? { tree: {} };
   const access = nodeOf(t, tree);

@@ -53,12 +53,12 @@ t.test('no container can hide the open port of another, or open one for it', asy
   t.equal(verdictOf(await proxiesOf(t, { ...real, ...proxy(900, { sockets: [11] }) })), 'fail', 'beside a good one');
   const elsewhere = proxy(901, { sockets: [12], namespaces: OTHER_NETWORK });
   t.equal(verdictOf(await proxiesOf(t, { ...proxy(803, { sockets: [11] }), ...elsewhere })), 'pass', 'another network');
-  const many = Object.assign(
-    {},
-    real,
-    ...Array.from({ length: 20 }, (_, index) => proxy(1000 + index, { sockets: [] })),
-  );
-  t.equal(verdictOf(await proxiesOf(t, many as Tree)), 'unknown', 'more than are looked at');
+  const crowd = (made: Parameters<typeof proxy>[1]): Tree =>
+    Object.assign({}, ...Array.from({ length: 20 }, (_, index) => proxy(100 + index, made))) as Tree;
+  t.equal(verdictOf(await proxiesOf(t, { ...real, ...crowd({ sockets: [] }) })), 'fail', 'behind a crowd');
+  t.equal(verdictOf(await proxiesOf(t, crowd({ sockets: [11] }))), 'unknown', 'more than are looked at');
+  const ofUser = { cgroup: '0::/user.slice\n', status: { Uid: '1000\t1000\t1000\t1000' }, sockets: [12] };
+  t.equal(verdictOf(await proxiesOf(t, crowd(ofUser))), 'notApplicable', 'a crowd of a user');
 });
 
 t.test('a kube-proxy of the host names its credentials', async (t) => {
