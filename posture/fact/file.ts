@@ -48,9 +48,9 @@ export const fileSchema = s.object(
     role: s.oneOf(FILE_ROLES, 'what the file is for'),
     path: s.string('as the configuration names it', 4096),
     stat: observed(fileStatSchema, 'owner, group and mode; absent where the file does not exist'),
-    expectedGroup: s.string(
-      'for the Docker socket: the group that the daemon is configured to use; otherwise empty',
-      256,
+    expectedGroup: s.nullable(
+      s.string('', 256),
+      'for the Docker socket: the group that the daemon is configured to use, null where its configuration could not be read; otherwise empty',
     ),
     expectedMode: s.nullable(
       s.shownAs('mode', s.integer('', 0, 0o7777)),

@@ -68,7 +68,8 @@ async function describe(host: Host, wanted: RolePath, accounts: Accounts): Promi
   for (const path of [wanted.path, ...(wanted.alternatives ?? [])]) {
     const stat = await observeStat(host, path, accounts);
     if (stat.state === 'absent' && wanted.isOptional === true) continue;
-    return { role, path: clip(path, 4096), stat, expectedGroup: clip(expectedGroup, 256), expectedMode };
+    const group = expectedGroup === null ? null : clip(expectedGroup, 256);
+    return { role, path: clip(path, 4096), stat, expectedGroup: group, expectedMode };
   }
   return undefined;
 }

@@ -11,7 +11,8 @@ export interface RolePath {
   readonly role: FileRole;
   readonly path: string;
   readonly alternatives?: readonly string[];
-  readonly expectedGroup?: string;
+  /** null: the configuration that names it could not be read. */
+  readonly expectedGroup?: string | null;
   readonly expectedMode?: number;
   /** Left out where it does not exist: a default that nobody named. */
   readonly isOptional?: boolean;
@@ -67,7 +68,10 @@ export function sshPaths(sshd: SshdFact): readonly RolePath[] {
   ];
 }
 
-/** The endpoint that was asked, and each unix socket that dockerd is configured to listen on. */
+/**
+ * The endpoint that was asked, and each unix socket that dockerd is configured to listen on. Where its command line or
+ * its file could not be read and the other names no sockets, there may be more.
+ */
 function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): readonly RolePath[] {
   const hosts = configuredTexts(docker, 'host', 'hosts');
   const isActivated = hosts.some((host) => host.startsWith('fd://'));
@@ -77,11 +81,16 @@ function socketPaths(docker: DockerFact, socketUnit: readonly UnitSetting[]): re
   const paths = [socketPath(docker.endpoint), ...hosts.map(socketPath), ...streams];
   // For a socket that systemd made, dockerd itself does not set the group.
   const activatedGroup = isActivated ? (unitValues(socketUnit, 'Socket', 'SocketGroup').at(-1) ?? 'root') : undefined;
-  const group = configuredTexts(docker, 'group').at(-1) ?? activatedGroup ?? 'docker';
+  const unread = [docker.process, docker.file].find((part) => part.state === 'unreadable');
+  const group = configuredTexts(docker, 'group').at(-1) ?? (unread ? null : (activatedGroup ?? 'docker'));
   const isRootless = docker.process.state === 'seen' && docker.process.value.uid !== 0;
-  return paths
+  const role = 'dockerSocket';
+  const known = paths
     .filter((path) => path !== undefined)
-    .map((path): RolePath => ({ role: 'dockerSocket', path, expectedGroup: isRootless ? '' : group }));
+    .map((path): RolePath => ({ role, path, expectedGroup: isRootless ? '' : group }));
+  if (unread?.state !== 'unreadable' || hosts.length > 0) return known;
+  const reason = `dockerd may listen on further sockets: ${unread.source}: ${unread.reason}`;
+  return [...known, { role, path: docker.file.source, unread: reason }];
 }
 
 /**

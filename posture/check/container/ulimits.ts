@@ -5,7 +5,7 @@ import type { Evidence } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen } from '../container-reading.ts';
 import { configuredValueOf } from '../daemon/configured-value.ts';
-import { hardLimit, writtenLimits } from '../daemon/default-ulimits.ts';
+import { hardLimit, limitText, writtenLimits } from '../daemon/default-ulimits.ts';
 import { quoteList } from '../evidence-text.ts';
 
 export const ulimits = containerCheck({
@@ -67,8 +67,4 @@ function effective({ openFiles, processes }: Limits, name: string): number | und
 function exceeds(limit: number | undefined, other: number): boolean {
   if (limit === undefined || other < 0) return false;
   return limit < 0 || limit > other;
-}
-
-function limitText(limit: number): string {
-  return limit < 0 ? 'unlimited' : String(limit);
 }

@@ -233,7 +233,7 @@ const FILES: readonly CheckedFile[] = [
       title: 'Docker socket has the expected owner and group',
       failTitle: 'Docker socket has an unexpected owner or group',
       // dockerd uses the group `docker` unless --group, daemon.json or SocketGroup= names another.
-      groups: ({ expectedGroup }) => [expectedGroup === '' ? 'docker' : expectedGroup],
+      groups: ({ expectedGroup }) => (expectedGroup === null ? undefined : [expectedGroup || 'docker']),
       users: userOfRuntimeDirectory,
       rationale:
         'Owner and group of this socket control dockerd, which amounts to root access. An unintended group gives that to its members unnoticed.',

@@ -39,8 +39,8 @@ export interface ModeRule extends RuleOfFile {
 interface OwnerRule extends RuleOfFile {
   readonly title?: string;
   readonly failTitle?: string;
-  /** Names of further groups that may own the file. */
-  readonly groups?: (file: FileFact) => readonly string[];
+  /** Names of further groups that may own the file; undefined: they could not be read. */
+  readonly groups?: (file: FileFact) => readonly string[] | undefined;
   /** Further user ids that may own it. */
   readonly users?: (file: FileFact) => readonly number[];
 }
@@ -88,12 +88,13 @@ export function ownerCheck({ role, id, name, path, owner: rule }: CheckedFile): 
     rationale,
     remediation: rule.remediation ?? `Run chown root:root on ${path}. ${advice}`.trim(),
     ...statCheck(role, (file, stat) => {
-      const groupNames = groups?.(file) ?? [];
+      const further = groups === undefined ? [] : groups(file);
+      const groupNames = further ?? [];
       const userIds = users?.(file) ?? [];
       const evidence = {
         source: place(file, stat),
         seen: `${stat.owner}:${stat.group} (${String(stat.uid)}:${String(stat.gid)})`,
-        expected: `owner ${['root', ...userIds.map(String)].join(' or ')}, group ${['root', ...groupNames].join(' or ')}`,
+        expected: `owner ${['root', ...userIds.map(String)].join(' or ')}, group ${['root', ...(further ?? ['the configured one'])].join(' or ')}`,
       };
       const isOwnerAccepted = stat.uid === 0 || userIds.includes(stat.uid);
       // The private group of an accepted user gives nobody else access.
@@ -103,6 +104,8 @@ export function ownerCheck({ role, id, name, path, owner: rule }: CheckedFile): 
         ...(isOwnerAccepted ? [] : [`user ${stat.owner}`]),
         ...(isGroupAccepted ? [] : [`group ${stat.group}`]),
       ];
+      if (isOwnerAccepted && further === undefined)
+        return unknownBecause(`the configuration that may name group ${quote(stat.group)} could not be read`, evidence);
       return fail(`${quote(file.path)} belongs to ${wrong.join(' and ')}`, evidence);
     }),
   });

@@ -5,7 +5,7 @@ import { namesOf } from '../../../../agent/inspector/accounts.ts';
 import { parseUnitFile } from '../../../../agent/inspector/systemd/unit-file.ts';
 import { filesSchema } from '../../../../posture/fact/file.ts';
 import type { DockerFact, DockerProcess } from '../../../../posture/fact/docker.ts';
-import { absent, seen } from '../../../../posture/observed.ts';
+import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import { dockerFact, factsOf, sshdFact } from '../../../fixture/facts.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import { accessTo } from '../../../fixture/inspector/access.ts';
@@ -36,7 +36,7 @@ t.test('sockets: the endpoint, those of flags and file, and that of the socket u
   const fact = docker({ flags: { host: ['fd://', 'tcp://0.0.0.0:2376'] } }, { hosts: ['unix:///srv/d.sock'] });
   const unit = '[Socket]\nListenStream=/run/docker.sock\nListenStream=2375\nSocketGroup=ops\n';
   t.same(roles(fact, unit)['dockerSocket'], ['/var/run/docker.sock', '/srv/d.sock', '/run/docker.sock']);
-  const group = (given: DockerFact, text: string): string | undefined =>
+  const group = (given: DockerFact, text: string): string | null | undefined =>
     dockerPaths(given, '/root', parseUnitFile(text)).find(({ role }) => role === 'dockerSocket')?.expectedGroup;
   t.equal(group(fact, unit), 'ops');
   t.equal(group(fact, ''), 'root', 'systemd gives it to root unless told otherwise');
@@ -44,6 +44,30 @@ t.test('sockets: the endpoint, those of flags and file, and that of the socket u
   t.equal(group(docker({ flags: { group: ['a', 'b'] } }), unit), 'b');
   t.equal(group(docker({}, { group: 'c' }), unit), 'c');
   t.equal(group(docker({ uid: 1000 }), unit), '', 'a rootless dockerd gives it to nobody');
+  t.end();
+});
+
+t.test('sockets that an unreadable configuration may name are unknown, and so is the group', (t) => {
+  const path = '/etc/docker/daemon.json';
+  const unread = (flags: DockerProcess['flags']): DockerFact => ({
+    ...docker({ flags }),
+    file: unreadable(path, 'it is writable by uid 1000'),
+  });
+  const sockets = (fact: DockerFact): readonly unknown[] =>
+    dockerPaths(fact, '/root', []).filter(({ role }) => role === 'dockerSocket');
+  const reason = `dockerd may listen on further sockets: ${path}: it is writable by uid 1000`;
+  t.match(sockets(unread({})), [
+    { path: '/var/run/docker.sock', expectedGroup: null },
+    { path, unread: reason },
+  ]);
+  // dockerd refuses a setting that both its flags and its file have.
+  t.match(sockets(unread({ host: ['unix:///srv/d.sock'], group: ['ops'] })), [
+    { path: '/var/run/docker.sock', expectedGroup: 'ops' },
+    { path: '/srv/d.sock', expectedGroup: 'ops' },
+  ]);
+  t.equal(sockets(unread({ host: ['unix:///srv/d.sock'] })).length, 2);
+  const hidden = { ...docker({}), process: unreadable('/proc/*/exe dockerd', 'hidepid') };
+  t.match(sockets(hidden), [{ expectedGroup: null }, { path, unread: /hidepid/ }]);
   t.end();
 });
 

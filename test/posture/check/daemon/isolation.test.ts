@@ -7,6 +7,7 @@ import { rootless } from '../../../../posture/check/daemon/rootless.ts';
 import { seccompProfile } from '../../../../posture/check/daemon/seccomp-profile.ts';
 import { usernsRemap } from '../../../../posture/check/daemon/userns-remap.ts';
 import type { DockerFact } from '../../../../posture/fact/docker.ts';
+import type { Facts } from '../../../../posture/fact/facts.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import {
   ABSENT,
@@ -22,6 +23,8 @@ import {
   noProcess,
   options,
 } from '../../../fixture/docker-rows.ts';
+import { containerFact } from '../../../fixture/container.ts';
+import { dockerFact } from '../../../fixture/facts.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 
 judgeNodes(t, usernsRemap, [
@@ -187,8 +190,63 @@ const limits = (nofile: number, nproc: number): Pick<DockerFact, 'file'> =>
       nproc: { Name: 'nproc', Soft: 512, Hard: nproc },
     },
   });
+const ENDPOINT = dockerFact().endpoint;
+/** Running containers with these hard limits of open files and processes; undefined: they cannot be read. */
+function inherited(
+  limits: readonly (readonly [files: number, processes: number] | undefined)[],
+  engine = ENDPOINT,
+  ...parts: readonly Partial<DockerFact>[]
+): Partial<Facts> {
+  const running = limits.map((limit, index) => ({
+    ...containerFact(),
+    id: `c${String(index)}`,
+    name: `c${String(index)}`,
+    engine,
+    limits:
+      limit === undefined
+        ? unreadable('/proc/1/limits', 'permission denied')
+        : seen({ openFiles: limit[0], processes: limit[1] }, '/proc/1/limits'),
+  }));
+  return { ...docker(...parts), containers: seen(running, 'GET /containers/json') };
+}
 judgeNodes(t, defaultUlimits, [
-  { name: 'unset', facts: docker(), verdict: 'manual', reason: /limits/ },
+  { name: 'unset, and nothing runs', facts: inherited([]), verdict: 'manual', reason: /no container runs/ },
+  {
+    name: 'unset, and the kernel limits each container',
+    facts: inherited([
+      [1_048_576, 96_365],
+      [1024, 512],
+    ]),
+    verdict: 'pass',
+    seen: [
+      '2 running containers, each with finite limits of open files and processes',
+      'default-ulimit is not set (default: none)',
+    ],
+  },
+  {
+    name: 'unset, as a unit with LimitNPROC=infinity leaves it',
+    facts: inherited([
+      [1024, 512],
+      [524_288, -1],
+    ]),
+    verdict: 'fail',
+    seen: ['c1: hard limits: open files 524288, processes unlimited', 'default-ulimit is not set (default: none)'],
+  },
+  // systemd raises fs.nr_open to this number, and infinity is written as it.
+  { name: 'as LimitNOFILE=infinity leaves it', facts: inherited([[1_073_741_816, 512]]), verdict: 'fail' },
+  {
+    name: 'one container cannot be read',
+    facts: inherited([[1024, 512], undefined]),
+    verdict: 'unknown',
+    reason: /permission denied/,
+  },
+  { name: 'that hides no other', facts: inherited([undefined, [1024, -1]]), verdict: 'fail' },
+  { name: 'of another engine', facts: inherited([[1024, -1]], 'unix:///run/other.sock'), verdict: 'manual' },
+  {
+    name: 'containers cannot be read',
+    facts: { ...docker(), containers: unreadable('GET /containers/json', 'timeout') },
+    verdict: 'unknown',
+  },
   { name: 'both', facts: docker(limits(65_536, 4096)), verdict: 'pass' },
   {
     name: 'by flags',
@@ -197,8 +255,13 @@ judgeNodes(t, defaultUlimits, [
   },
   // The value is not looked at by docker-bench.
   { name: 'infinite', facts: docker(limits(65_536, -1)), verdict: 'fail' },
-  { name: 'one only', facts: docker(flags({ 'default-ulimit': ['nofile=1024:2048'] })), verdict: 'manual' },
-  { name: 'not a map', facts: docker(file({ 'default-ulimits': 'nofile=1' })), verdict: 'manual' },
+  { name: 'infinite as a number', facts: docker(limits(2 ** 30, 512)), verdict: 'fail' },
+  {
+    name: 'one only',
+    facts: inherited([[2048, -1]], ENDPOINT, flags({ 'default-ulimit': ['nofile=1024:2048'] })),
+    verdict: 'fail',
+  },
+  { name: 'not a map', facts: inherited([], ENDPOINT, file({ 'default-ulimits': 'nofile=1' })), verdict: 'manual' },
   ABSENT,
   BLIND,
 ]);

@@ -3,12 +3,18 @@ import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { FileCheck } from '../../../../posture/check/check.ts';
 import { KUBERNETES_FILES } from '../../../../posture/check/file/kubernetes-files.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
+import type { Verdict } from '../../../../posture/verdict.ts';
 import type { FileFact } from '../../../../posture/fact/file.ts';
 import { judgeFileRows } from '../../../fixture/node-table.ts';
 
 type Stat = Extract<FileFact['stat'], { state: 'seen' }>['value'];
 
-function fileOf(role: FileFact['role'], path: string, stat: Partial<Stat>, expectedGroup = ''): FileFact {
+function fileOf(
+  role: FileFact['role'],
+  path: string,
+  stat: Partial<Stat>,
+  expectedGroup: string | null = '',
+): FileFact {
   const whole = { realPath: path, kind: 'file', uid: 0, gid: 0, mode: 0, owner: 'root', group: 'root' } as const;
   return { role, path, stat: seen({ ...whole, ...stat }, `stat ${path}`), expectedGroup, expectedMode: null };
 }
@@ -154,12 +160,13 @@ judgeFileRows(t, checkOf('file.docker-socket-mode'), [
   },
 ]);
 
-const groups: readonly (readonly [name: string, group: string, expected: string, verdict: 'pass' | 'fail'])[] = [
+const groups: readonly (readonly [name: string, group: string, expected: string | null, verdict: Verdict])[] = [
   ['the usual group', 'docker', 'docker', 'pass'],
   ['nobody named a group', 'docker', '', 'pass'],
   ['the configured group', 'operators', 'operators', 'pass'],
   ['the usual group where another is configured', 'docker', 'operators', 'fail'],
   ['a group that nobody chose', 'users', 'docker', 'fail'],
+  ['a group that an unreadable configuration may name', 'users', null, 'unknown'],
 ];
 judgeFileRows(t, checkOf('file.docker-socket-owner'), [
   ...groups.map(([name, group, expectedGroup, verdict]) => ({
@@ -167,6 +174,12 @@ judgeFileRows(t, checkOf('file.docker-socket-owner'), [
     file: fileOf('dockerSocket', socket, { kind: 'socket', mode: 0o660, gid: 106, group }, expectedGroup),
     verdict,
   })),
+  { name: 'group root, whatever is configured', file: fileOf('dockerSocket', socket, {}, null), verdict: 'pass' },
+  {
+    name: 'another owner, whatever is configured',
+    file: fileOf('dockerSocket', socket, { uid: 1000, gid: 106, group: 'users' }, null),
+    verdict: 'fail',
+  },
   // dockerd falls back to its own group where the configured one does not exist.
   { name: 'group root', file: fileOf('dockerSocket', socket, { kind: 'socket' }, 'operators'), verdict: 'pass' },
   {
