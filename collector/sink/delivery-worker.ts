@@ -17,7 +17,7 @@ import type { Filtered, Sink } from './sink.ts';
 /** The delivery status of a sink. */
 export interface SinkStatus {
   readonly name: string;
-  /** Acknowledged: after a restart the collector continues after it. */
+  /** Acknowledged. After a restart the collector continues after it, or before it where the store could not be written. */
   readonly position: number;
   readonly state: 'ok' | 'retrying' | 'paused';
   /** The last problem; empty after a success. */
@@ -132,6 +132,9 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
   const rate = createDeliveryRate(clock);
   const droppedOf: Shares = new Map();
   let known = false;
+  /** The position in the store. */
+  let stored = 0;
+  let isStoring = true;
   let batchLimit = BATCH;
   let wake = new AbortController();
   const unsubscribe = eventBus.subscribeToPositions(() => wake.abort());
@@ -175,6 +178,20 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     progress.filtered += batch.length - wanted.length;
     return wanted;
   };
+  /** A store that cannot be written is no reason to send the same events again and again. */
+  const storePosition = async (): Promise<void> => {
+    const { position } = progress;
+    if (position <= stored) return;
+    try {
+      await store.advance(sink.name, position);
+      stored = position;
+      isStoring = true;
+    } catch (error) {
+      if (isStoring)
+        log.warn({ sink: sink.name, error }, 'the position of the sink is not stored: a restart sends events again');
+      isStoring = false;
+    }
+  };
   const delivery = openDelivery({
     sink,
     clock,
@@ -194,10 +211,8 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       const accepted = batch.at(-1)?.position ?? progress.accepted;
       progress.counted = Math.max(progress.counted, accepted);
       const position = acknowledged ?? accepted;
-      if (position > progress.position) {
-        await store.advance(sink.name, position);
-        progress.position = position;
-      }
+      progress.position = Math.max(progress.position, position);
+      await storePosition();
       progress.accepted = Math.max(progress.position, accepted);
     },
     onSilence: (silentMs) => recordFailure('retrying', `no answer for ${String(silentMs)} ms`),
@@ -236,10 +251,12 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     if (!known) {
       const position = await store.cursor(sink.name);
       Object.assign(progress, { position, accepted: position, counted: position });
+      stored = position;
     }
     known = true;
     const batch: readonly StoredEvent[] = await store.outbox(progress.accepted, batchLimit, sink.name);
     if (batch.length === 0) {
+      await storePosition();
       const isAcknowledged = progress.accepted === progress.position;
       await sleep(clock, isAcknowledged ? IDLE_MS : ACKNOWLEDGE_MS, AbortSignal.any([wake.signal, stopped.signal]));
       if (isAcknowledged || wake.signal.aborted || stopped.signal.aborted) return undefined;
@@ -254,7 +271,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     if (end.outcome === 'ok') Object.assign(progress, { state: 'ok', lastError: '' });
     if (end.outcome === 'retry') {
       recordFailure('retrying', end.reason);
-      return Math.max(end.afterMs, backoff(failures));
+      return end.afterMs + backoff(failures);
     }
     if (end.outcome === 'pause') {
       recordFailure('paused', end.reason);
@@ -282,6 +299,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
     }
   };
   const acknowledge = async (): Promise<void> => {
+    await storePosition();
     if (progress.accepted === progress.position) return;
     const end = await delivery.deliver([]);
     if (end.outcome !== 'ok') log.warn({ sink: sink.name, reason: end.reason }, 'the last events will be sent again');

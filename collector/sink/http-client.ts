@@ -107,7 +107,7 @@ export function parseAnswer(body: Buffer): Readonly<Record<string, unknown>> {
 /** `Retry-After` (RFC 9110, 10.2.3): seconds or a date. */
 function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return RETRY_MS;
-  const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
+  const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
   return Number.isNaN(waitMs) ? RETRY_MS : Math.min(MAX_RETRY_AFTER_MS, Math.max(RETRY_MS, waitMs));
 }
 

@@ -131,9 +131,9 @@ await t.test('retry: the same events again, later and later', async (t) => {
   t.equal(batches.length, 2);
   await clock.advance(2);
   t.equal(batches.length, 3, 'up to 1 s');
-  await clock.advance(19_000);
-  t.equal(batches.length, 3, 'as long as the receiver asks for');
-  await clock.advance(1001);
+  await clock.advance(21_997);
+  t.equal(batches.length, 3, 'as long as the receiver asks for, and up to 2 s');
+  await clock.advance(3);
   t.same(batches, [['a'], ['a'], ['a'], ['a']]);
   t.match(worker.status(), { state: 'ok', lastError: '', delivered: 1 });
   t.equal(lines.filter(({ level }) => level === 'warn').length, 3);
@@ -223,6 +223,36 @@ await t.test('events whose details are damaged are delivered, counted and logged
     [{ fields: { events: 2 } }],
   );
   t.equal(await store.cursor('receiver'), 2);
+});
+
+await t.test('a store that cannot be written: nothing is sent twice, and the position is stored later', async (t) => {
+  const { batches, happen, start, clock, store, lines } = await setUp(t, [], ['a', 'b']);
+  const { advance } = store;
+  let isFull = true;
+  const full = (): Promise<never> => Promise.reject(new Error('the disk is full'));
+  Object.assign(store, { advance: (sink: string, to: number) => (isFull ? full() : advance(sink, to)) });
+  const worker = start();
+  await clock.advance(0);
+  await happen('c');
+  await clock.advance(120_000);
+  t.same(batches, [['a', 'b'], ['c']]);
+  t.match(worker.status(), { state: 'ok', delivered: 3 });
+  t.equal(await store.cursor('receiver'), 0);
+  t.match(
+    lines.map(({ level, fields }) => `${level} ${String(fields['error'])}`),
+    ['warn Error: the disk is full'],
+    'logged once',
+  );
+  isFull = false;
+  await clock.advance(31_000);
+  t.equal(await store.cursor('receiver'), worker.status().position, 'also where nothing happens');
+  isFull = true;
+  await happen('d');
+  await clock.advance(0);
+  isFull = false;
+  await worker.stop();
+  t.equal(await store.cursor('receiver'), worker.status().position, 'at the end as well');
+  t.equal(batches.flat().length, 4);
 });
 
 await t.test('a store that cannot keep a dead letter: the event is sent again, not lost', async (t) => {

@@ -88,10 +88,14 @@ export function httpSinkSuite(t: Test, kind: HttpSinkKind): void {
       t.match(await send({ status }), { outcome: kind.onContent ?? 'split' }, String(status));
     t.match(await send({ status: 503, headers: { 'retry-after': '7' } }), { afterMs: 7000 });
     t.match(await send({ status: 429, headers: { 'retry-after': '999999999' } }), { afterMs: 600_000 }, 'not for ever');
-    t.match(await send({ status: 503, headers: { 'retry-after': new Date(Date.now() - 60_000).toUTCString() } }), {
-      afterMs: 1000,
-    });
-    t.match(await send({ status: 503, headers: { 'retry-after': 'soon' } }), { afterMs: 1000 });
+    t.match(await send({ status: 429, headers: { 'retry-after': '9'.repeat(400) } }), { afterMs: 600_000 });
+    const date = (fromNowMs: number) => new Date(Date.now() + fromNowMs).toUTCString();
+    const dated = await send({ status: 503, headers: { 'retry-after': date(400_000) } });
+    const waitMs = dated.outcome === 'retry' ? dated.afterMs : 0;
+    t.ok(waitMs > 300_000 && waitMs <= 400_000, `a date: ${String(waitMs)} ms`);
+    t.match(await send({ status: 503, headers: { 'retry-after': date(1e12) } }), { afterMs: 600_000 });
+    for (const value of [date(-60_000), 'soon', '-5', '-1e9', '0', '', '1e3', 'NaN'])
+      t.match(await send({ status: 503, headers: { 'retry-after': value } }), { afterMs: 1000 }, value);
     for (const misbehave of ['resets', 'cuts-answer', 'is-no-http'] as const)
       t.match(await send({ misbehave }), { outcome: 'retry' }, misbehave);
     t.match(await send({ status: 500, body: 'x'.repeat(5 * 1024 ** 2) }), { outcome: 'retry' }, 'an endless answer');
