@@ -120,12 +120,13 @@ function dockerBenchmark(version: string): string {
   return /^1\.6\.\d+$/.test(version) ? 'cis-docker-1.6.0' : `cis-docker-${version}`;
 }
 
-/** `cis-1.10`, `eks-1.7.0`, `k3s-cis-1.8`, `rke2-cis-1.8`, `rh-1.8`: the names of kube-bench. */
+/** `cis-1.10`, `eks-1.7.0`, `k3s-cis-1.8`, `rh-1.8`, `cis-1.24-microk8s`: the names of kube-bench. */
 function kubernetesBenchmarks(version: string): readonly string[] {
   return [
     version.replace(/^cis-/, 'cis-kubernetes-'),
     `cis-${version.replace('-cis-', '-')}`,
     version.replace(/^rh-/, 'cis-openshift-'),
+    version.replace(/^cis-(.*)-microk8s$/, 'cis-microk8s-$1'),
   ];
 }
 

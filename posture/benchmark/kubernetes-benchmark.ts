@@ -21,6 +21,10 @@ const BY_MINOR: readonly (readonly [number, string])[] = [
   [0, 'cis-kubernetes-1.24'],
 ];
 
+/** The releases of Kubernetes that the newest and the oldest benchmark are made for. */
+const NEWEST_MINOR = 35;
+const OLDEST_MINOR = 24;
+
 /** Distributions with a benchmark of their own; others are judged by that of their version. */
 const BY_DISTRIBUTION: Readonly<Partial<Record<Distribution, string>>> = Object.freeze({
   aks: 'cis-aks-1.8',
@@ -48,6 +52,10 @@ export function chooseKubernetesBenchmark(
     return { id: 'cis-kubernetes-2.0.0', reason: `${program}; the newest, since its version is not known` };
   const minor = Number(version.split('.')[1]);
   const id = BY_MINOR.find(([first]) => minor >= first)?.[1] ?? 'cis-kubernetes-2.0.0';
+  if (minor > NEWEST_MINOR)
+    return { id, reason: `${program}; the newest, made for Kubernetes 1.${String(NEWEST_MINOR)}` };
+  if (minor < OLDEST_MINOR)
+    return { id, reason: `${program}; the oldest, made for Kubernetes 1.${String(OLDEST_MINOR)}` };
   return { id, reason: program };
 }
 

@@ -66,7 +66,10 @@ export const kubeletSchema = s.object(
   {
     process: observed(kubeletProcessSchema, 'the kubelet process; absent: the node has no kubelet'),
     distribution: s.oneOf(DISTRIBUTIONS, 'how the node is built, by its files'),
-    version: observed(s.string('`1.33.2`', 64), 'Kubernetes version of the kubelet; absent: no source names it'),
+    version: observed(
+      s.string('`1.33.2`, `1.33` where only the release is known', 64),
+      'Kubernetes version of the kubelet; absent: no source names it',
+    ),
     settings: s.record(
       observed(s.string('lists and maps joined by commas', 16_384)),
       'effective settings that checks read: fields of KubeletConfiguration by path (`authentication.anonymous.enabled`), and flags without a field (`--hostname-override`); the source is the file or flag that decides, or `default`; a setting without value is empty',

@@ -43,19 +43,38 @@ export async function readDistribution(host: Host, start: KubeletStart): Promise
   return flag('kubeconfig') === '/etc/kubernetes/kubelet.conf' ? 'kubeadm' : 'other';
 }
 
-/** The Kubernetes version of the kubelet, by where the program is or by the package that installed it. */
-export async function readKubeletVersion(host: Host, { executable, program }: KubeletStart): Promise<Observed<string>> {
+/** The Kubernetes version of the kubelet, by where the program is, or by the package, snap or image that has it. */
+export async function readKubeletVersion(host: Host, { executable }: KubeletStart): Promise<Observed<string>> {
   const inPath = /\/v?(1\.\d{1,3}\.\d{1,3})(?:[-+.][^/]*)?\//.exec(executable)?.[1];
   if (inPath !== undefined) return seen(inPath, executable);
-  if (program === 'kubelite') return readSnapVersion(host, executable);
+  const snap = SNAP.exec(executable)?.[0];
+  if (snap !== undefined) return readSnapVersion(host, `${snap}/meta/snap.yaml`);
   const found = await findDpkgPackage(host, ['kubelet'], executable);
   const version = /^(?:\d{1,4}:)?(1\.\d{1,3}\.\d{1,3})/.exec(found?.version ?? '')?.[1];
-  return found === undefined || version === undefined ? absent(executable) : seen(version, found.source);
+  return found === undefined || version === undefined
+    ? readImageVersion(host, executable)
+    : seen(version, found.source);
+}
+
+/** Where a snap is mounted: `/snap/microk8s/7900`. */
+const SNAP = /^(?:\/var\/lib\/snapd)?\/snap\/[^/]+\/[^/]+/;
+/** OpenShift 4.11 has Kubernetes 1.24, 4.16 has 1.29. */
+const OPENSHIFT_OFFSET = 13;
+
+/** The release of Kubernetes that an image of the operating system is built for, without the patch: `1.30`. */
+async function readImageVersion(host: Host, executable: string): Promise<Observed<string>> {
+  const read = await readTrusted(host, OS_RELEASE, 64 * 1024);
+  const text = read.ok ? read.value.bytes.toString('latin1') : '';
+  const bottlerocket = /^VARIANT_ID="?[a-z]+-k8s-(1\.\d{1,3})(?:-[a-z0-9-]+)?"?$/m.exec(text)?.[1];
+  if (bottlerocket !== undefined) return seen(bottlerocket, OS_RELEASE);
+  const openshift = /^OPENSHIFT_VERSION="?4\.(\d{1,2})"?$/m.exec(text)?.[1];
+  return openshift === undefined
+    ? absent(executable)
+    : seen(`1.${String(Number(openshift) + OPENSHIFT_OFFSET)}`, OS_RELEASE);
 }
 
 /** `version: v1.32.3`, snapcraft.yaml(5). */
-async function readSnapVersion(host: Host, executable: string): Promise<Observed<string>> {
-  const path = `${executable.slice(0, executable.lastIndexOf('/'))}/meta/snap.yaml`;
+async function readSnapVersion(host: Host, path: string): Promise<Observed<string>> {
   const read = await readTrusted(host, path, 256 * 1024);
   const text = read.ok ? read.value.bytes.toString('latin1') : '';
   const version = /^version: ['"]?v?(1\.\d{1,3}\.\d{1,3})['"]?$/m.exec(text)?.[1];

@@ -148,7 +148,7 @@ t.test('kube-bench: scored failures, warnings for a person, names of its benchma
     'cis-kubernetes-1.10',
     'releases that print the list alone',
   );
-  const benchmarks = ['eks-1.7.0', 'k3s-cis-1.8', 'rke2-cis-1.8', 'rh-1.8', 'ack-1.0'].map(
+  const benchmarks = ['eks-1.7.0', 'k3s-cis-1.8', 'rke2-cis-1.8', 'rh-1.8', 'cis-1.24-microk8s', 'ack-1.0'].map(
     (version) => toPeerReport(report(version))?.benchmark,
   );
   const several = toPeerReport({ Controls: ['cis-1.10', '', 'cis-1.10'].flatMap((version) => report(version, true)) });
@@ -156,7 +156,8 @@ t.test('kube-bench: scored failures, warnings for a person, names of its benchma
   t.equal(several?.results.length, 6, 'the results of all groups');
   const mixed = toPeerReport({ Controls: ['cis-1.10', 'cis-1.24'].flatMap((version) => report(version, true)) });
   t.match(mixed, { tool: 'kube-bench (cis-1.10, cis-1.24)', benchmark: undefined }, 'of two: a person chooses');
-  t.same(benchmarks, ['cis-eks-1.7.0', 'cis-k3s-1.8', 'cis-rke2-1.8', 'cis-openshift-1.8', undefined]);
+  const names = ['cis-eks-1.7.0', 'cis-k3s-1.8', 'cis-rke2-1.8', 'cis-openshift-1.8', 'cis-microk8s-1.24'];
+  t.same(benchmarks, [...names, undefined]);
   t.end();
 });
 

@@ -3,6 +3,9 @@ import t from 'tap';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { factPaths } from '../../../posture/fact/path.ts';
 import { BENCHMARKS, controlsOf, findBenchmark } from '../../../posture/benchmark/benchmark.ts';
+import { chooseKubernetesBenchmark } from '../../../posture/benchmark/kubernetes-benchmark.ts';
+import { absent, seen } from '../../../posture/observed.ts';
+import { kubeletFact } from '../../fixture/kubelet.ts';
 
 const PATHS = new Set(factPaths().map(({ path }) => path));
 const root = new URL('../../../', import.meta.url);
@@ -138,6 +141,36 @@ for (const [file, keyOf] of CATALOGUES) {
     t.end();
   });
 }
+
+// The releases by version_mapping of kube-bench (cfg/config.yaml), and by the text of CIS 2.0.0 for 1.35.
+void t.test('the benchmark of a release of Kubernetes', (t) => {
+  const chosen = (version: string): ReturnType<typeof chooseKubernetesBenchmark> =>
+    chooseKubernetesBenchmark(kubeletFact({}, { version: seen(version, 'x') }), absent('x'));
+  const made: Readonly<Record<string, string>> = {
+    '1.24.17': '1.24',
+    '1.25.3': '1.7',
+    '1.26.15': '1.8',
+    '1.27': '1.9',
+    '1.28.9': '1.10',
+    '1.29.0': '1.11',
+    '1.31.14': '1.11',
+    '1.32.3': '1.12',
+    '1.34.1': '1.12',
+    '1.35.0': '2.0.0',
+  };
+  for (const [version, benchmark] of Object.entries(made))
+    t.same(chosen(version), { id: `cis-kubernetes-${benchmark}`, reason: `kubelet ${version} of kubeadm` }, version);
+  t.match(chosen('1.20.15'), { id: 'cis-kubernetes-1.24', reason: /the oldest, made for Kubernetes 1\.24/ });
+  t.match(chosen('1.36.0'), { id: 'cis-kubernetes-2.0.0', reason: /the newest, made for Kubernetes 1\.35/ });
+  t.same(
+    BENCHMARKS.filter(({ id }) => kubernetesKey(id) !== undefined)
+      .flatMap(({ controls }) => controls)
+      .filter(({ checks }) => checks.length === 0),
+    [],
+    'every control of a worker is judged',
+  );
+  t.end();
+});
 
 void t.test('numbers of one check in benchmarks of Kubernetes', (t) => {
   const numbers = new Map(controlsOf('kubelet.anonymous-auth').map(({ benchmark, control }) => [benchmark, control]));

@@ -130,6 +130,7 @@ export const LAYOUTS: readonly Layout[] = [
     name: 'Bottlerocket',
     distribution: 'bottlerocket',
     benchmark: 'cis-eks-1.8.0',
+    version: '1.26',
     tree: {
       ...node('/usr/bin/kubelet', [
         '--config',
@@ -138,9 +139,9 @@ export const LAYOUTS: readonly Layout[] = [
         '/etc/kubernetes/kubelet/kubeconfig',
       ]),
       '/etc/kubernetes/kubelet/config': `---\n${HEAD}${WEBHOOK}/etc/kubernetes/pki/ca.crt}}\n`,
-      '/etc/os-release': 'NAME=Bottlerocket\nID=bottlerocket\n',
+      '/etc/os-release': 'NAME=Bottlerocket\nID=bottlerocket\nVARIANT_ID=aws-k8s-1.26-nvidia\n',
     },
-    settings: { 'authentication.anonymous.enabled': 'false' },
+    settings: { 'authentication.anonymous.enabled': 'false', eventRecordQPS: '5' },
     files: [
       'kubeletKubeconfig /etc/kubernetes/kubelet/kubeconfig',
       'kubeletClientCa /etc/kubernetes/pki/ca.crt',
@@ -198,14 +199,16 @@ export const LAYOUTS: readonly Layout[] = [
     name: 'OpenShift: kubelet.conf is the configuration',
     distribution: 'openshift',
     benchmark: 'cis-openshift-1.8',
+    version: '1.29',
     tree: {
       ...node('/usr/bin/kubelet', [
         '--config=/etc/kubernetes/kubelet.conf',
         '--kubeconfig=/var/lib/kubelet/kubeconfig',
       ]),
       '/etc/kubernetes/kubelet.conf': `${HEAD}${WEBHOOK}/etc/kubernetes/kubelet-ca.crt}}\nserverTLSBootstrap: true\n`,
+      '/etc/os-release': 'ID="rhcos"\nVERSION="416.94.202501270445-0"\nOPENSHIFT_VERSION="4.16"\n',
     },
-    settings: { serverTLSBootstrap: 'true' },
+    settings: { serverTLSBootstrap: 'true', eventRecordQPS: '50' },
     files: [
       'kubeletKubeconfig /var/lib/kubelet/kubeconfig',
       'kubeletClientCa /etc/kubernetes/kubelet-ca.crt',
