@@ -108,6 +108,8 @@ export function importsOf(table: Table): readonly string[] {
 /** What the files together come to, for the parts that checks judge. */
 export type Effective = Pick<ContainerdDaemon, 'hasCri' | 'settings' | 'runtimes'> & {
   readonly registry: Observed<Table>;
+  /** Directories from which programs and hooks are taken, as far as the configuration names them. */
+  readonly programDirectories: Observed<readonly string[]>;
 };
 
 /** Evaluates the files in order: a later one replaces a whole table of a plugin (containerd 1.x to 2.1). */
@@ -126,7 +128,44 @@ export function evaluate(files: readonly ConfigFile[], version: number): Effecti
     settings,
     runtimes: runtimes.state === 'seen' ? seen(runtimesOf(runtimes.value), runtimes.source) : runtimes,
     registry: tableAt(files, version, isNew ? ['plugins', IMAGES, 'registry'] : ['plugins', CRI, 'registry']),
+    programDirectories: programDirectoriesOf(files, version),
   };
+}
+
+/** Keys that name such directories, in each table: CNI, CDI, NRI, image verifiers, and programs of containerd itself. */
+function programDirectoriesOf(files: readonly ConfigFile[], version: number): Observed<readonly string[]> {
+  const plugin = version >= 3 ? RUNTIME : CRI;
+  const places: readonly (readonly [place: Place, keys: readonly string[], below?: string])[] = [
+    [
+      ['plugins', plugin, 'cni'],
+      ['bin_dir', 'bin_dirs', 'conf_dir'],
+    ],
+    [['plugins', plugin], ['cdi_spec_dirs']],
+    [
+      ['plugins', NRI],
+      ['plugin_path', 'plugin_config_path'],
+    ],
+    [['plugins', 'io.containerd.image-verifier.v1.bindir'], ['bin_dir']],
+    [['plugins', 'io.containerd.internal.v1.opt'], ['path'], '/bin'],
+  ];
+  const runtimes = tableAt(files, version, ['plugins', plugin, 'containerd', 'runtimes']);
+  if (runtimes.state === 'unreadable') return runtimes;
+  const names = runtimes.state === 'seen' ? Object.keys(runtimes.value).slice(0, 64) : [];
+  const ofRuntimes = names.map(
+    (name) => [['plugins', plugin, 'containerd', 'runtimes', name], ['cni_conf_dir']] as const,
+  );
+  const directories: string[] = [];
+  for (const [place, keys, below = ''] of [...places, ...ofRuntimes]) {
+    const table = tableAt(files, version, place);
+    if (table.state === 'unreadable') return table;
+    if (table.state === 'absent') continue;
+    const named = keys.flatMap((key) => [table.value[key]].flat()).filter((each) => each !== undefined && each !== '');
+    const isAbsolute = (each: unknown): each is string => typeof each === 'string' && each.startsWith('/');
+    if (!named.every(isAbsolute))
+      return unreadable(table.source, `${place.at(-1) ?? ''}: a directory is no absolute path`);
+    directories.push(...named.map((each) => `${each}${below}`));
+  }
+  return seen(directories, files[0]?.path ?? '');
 }
 
 function settingOf(files: readonly ConfigFile[], version: number, placement: Placement): Observed<string> {

@@ -1,4 +1,5 @@
-import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
+import type { Observed } from '../../../posture/observed.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../posture/fact/containerd.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
@@ -16,10 +17,11 @@ const DEFAULT_CONFIG = '/etc/containerd/config.toml';
 /** The Node Resource Interface: its socket exists while it is on. */
 const NRI_SOCKET = '/var/run/nri/nri.sock';
 const NRI_PLUGINS = '/opt/nri/plugins';
-/** Bounds: daemons, files of one configuration, bytes of a file. */
+/** Bounds: daemons, files of one configuration, bytes of a file, directories of plugins. */
 const MAX_DAEMONS = 8;
 const MAX_FILES = 64;
 const MAX_BYTES = 1024 * 1024;
+const MAX_DIRECTORIES = 32;
 
 /** Directories from which containerd and its CNI, CDI and NRI plugins take programs and hooks that run as root. */
 const PROGRAM_DIRECTORIES: readonly string[] = [
@@ -31,6 +33,8 @@ const PROGRAM_DIRECTORIES: readonly string[] = [
   '/opt/containerd/image-verifier/bin',
   '/opt/nri/plugins',
   '/run/cdi',
+  // The packages of Debian and Ubuntu.
+  '/usr/lib/cni',
   '/usr/libexec/cni',
 ];
 
@@ -50,8 +54,9 @@ async function inspectContainerds(access: NodeAccess): Promise<ContainerdsFact> 
   const { host } = access;
   const socket = await host.stat(NRI_SOCKET);
   const plugins = await host.list(NRI_PLUGINS, { maxEntries: 64 });
+  const found = await readDaemons(access);
   return {
-    daemons: await readDaemons(access),
+    daemons: mapObserved(found, (all) => all.map(({ daemon }) => daemon)),
     nriSocket: socket.ok ? seen(NRI_SOCKET, NRI_SOCKET) : unseen(socket, NRI_SOCKET),
     nriPlugins: plugins.ok
       ? seen(
@@ -61,18 +66,24 @@ async function inspectContainerds(access: NodeAccess): Promise<ContainerdsFact> 
       : plugins.code === 'absent'
         ? seen([], NRI_PLUGINS)
         : unreadable(NRI_PLUGINS, plugins.reason),
-    openDirectories: await readOpenDirectories(host),
+    openDirectories: await readOpenDirectories(host, found),
   };
 }
 
-async function readDaemons(access: NodeAccess): Promise<ContainerdsFact['daemons']> {
+/** A containerd, and the directories of programs that its configuration names. */
+interface ReadDaemon {
+  readonly daemon: ContainerdDaemon;
+  readonly directories: Observed<readonly string[]>;
+}
+
+async function readDaemons(access: NodeAccess): Promise<Observed<readonly ReadDaemon[]>> {
   const found = await findDaemons(access, 'containerd');
   const source = '/proc/*/exe containerd';
   if (!found.ok) return unreadable('/proc', found.reason);
   const doubt = refusalText(found.value, 'containerd', ['doubtful']);
   if (doubt !== undefined) return unreadable(source, doubt);
   if (found.value.genuine.length > MAX_DAEMONS) return unreadable(source, `more than ${String(MAX_DAEMONS)} run`);
-  const daemons: ContainerdDaemon[] = [];
+  const daemons: ReadDaemon[] = [];
   for (const { pid } of found.value.genuine) {
     const cmdline = await readText(access.host, `/proc/${String(pid)}/cmdline`);
     if (!cmdline.ok && cmdline.code === 'absent') continue;
@@ -99,7 +110,7 @@ function configOf(words: readonly string[]): string {
 }
 
 type Outcome =
-  | { readonly ok: true; readonly value: ContainerdDaemon }
+  | { readonly ok: true; readonly value: ReadDaemon }
   | { readonly ok: false; readonly path: string; readonly reason: string };
 
 async function readDaemon(host: Host, pid: number, config: string): Promise<Outcome> {
@@ -126,7 +137,7 @@ async function readDaemon(host: Host, pid: number, config: string): Promise<Outc
   const main = files[0];
   // No file: built-in defaults, those of the latest version of the file.
   const version = main === undefined ? 0 : versionOf(main.table);
-  const { registry, ...effective } = evaluate(files, version);
+  const { registry, programDirectories, ...effective } = evaluate(files, version);
   const source = registry.source === '' ? config : registry.source;
   const { insecure, credentialFiles } =
     registry.state === 'unreadable'
@@ -135,13 +146,16 @@ async function readDaemon(host: Host, pid: number, config: string): Promise<Outc
   return {
     ok: true,
     value: {
-      pid,
-      config: clip(config, 4096),
-      version,
-      files: files.map(({ path }) => path),
-      ...effective,
-      insecureRegistries: insecure,
-      credentialFiles,
+      daemon: {
+        pid,
+        config: clip(config, 4096),
+        version,
+        files: files.map(({ path }) => path),
+        ...effective,
+        insecureRegistries: insecure,
+        credentialFiles,
+      },
+      directories: programDirectories,
     },
   };
 }
@@ -163,16 +177,27 @@ async function expand(host: Host, pattern: string): Promise<readonly string[] | 
   return listed.value.filter((entry) => expression.test(entry)).map((entry) => `${directory}/${entry}`);
 }
 
-async function readOpenDirectories(host: Host): Promise<ContainerdsFact['openDirectories']> {
+/** The usual directories, and those that a containerd is configured with. */
+async function readOpenDirectories(
+  host: Host,
+  daemons: Observed<readonly ReadDaemon[]>,
+): Promise<ContainerdsFact['openDirectories']> {
+  const configured = daemons.state === 'seen' ? daemons.value.map(({ directories }) => directories) : [];
+  const named = configured.flatMap((each) => (each.state === 'seen' ? each.value : []));
+  const paths = [...new Set([...PROGRAM_DIRECTORIES, ...named])];
   const open: { path: string; reason: string }[] = [];
-  for (const path of PROGRAM_DIRECTORIES) {
+  let unread: Observed<never> | undefined = [daemons, ...configured].find((each) => each.state === 'unreadable');
+  if (paths.length > MAX_DIRECTORIES)
+    unread ??= unreadable(DEFAULT_CONFIG, `more than ${String(MAX_DIRECTORIES)} directories of plugins`);
+  for (const path of paths.slice(0, MAX_DIRECTORIES)) {
     const stat = await statTrusted(host, path);
     if (stat.ok || stat.code === 'absent') continue;
     // A refusal says who can change which part of the way.
-    if (stat.code !== 'denied' || !/ is writable by /.test(stat.reason)) return unreadable(path, stat.reason);
-    open.push({ path, reason: clip(stat.reason, 1024) });
+    if (stat.code === 'denied' && / is writable by /.test(stat.reason))
+      open.push({ path: clip(path, 4096), reason: clip(stat.reason, 1024) });
+    else unread ??= unreadable(clip(path, 4096), stat.reason);
   }
-  return seen(open, 'directories of plugins');
+  return open.length === 0 && unread !== undefined ? unread : seen(open, 'directories of plugins');
 }
 
 function parentOf(path: string): string {

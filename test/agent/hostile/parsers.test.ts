@@ -13,7 +13,7 @@ import { SEED } from '../../fixture/inspector/read.ts';
 
 const AGENT = fileURLToPath(new URL('../../../agent', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('../../fixture/inspector', import.meta.url));
-const FOLDERS = ['inspector', 'record', 'runtime'];
+const FOLDERS = ['inspector', 'probe', 'record', 'runtime', 'status'];
 /** An export with such a name takes something from outside apart. */
 const IS_PARSER = /^(?:parse|redact|to)(?=[A-Z])|Schema$/;
 
@@ -65,6 +65,7 @@ const FEEDS: Readonly<Record<string, Feed>> = {
   'inspector/sshd/sshd-config.ts parseSshdConfig': (parse, input) => {
     for (const splitting of ['words', 'delimiters']) parse(input.bytes, splitting);
   },
+  'probe/server-flight.ts parseServerFlight': bytes,
   'record/redact-file.ts redactFile': (redact, input) => {
     for (const path of ['/etc/x.json', '/proc/cmdline', '/proc/7/environ', '/proc/7/cmdline', '/etc/passwd'])
       redact(path, input.bytes);

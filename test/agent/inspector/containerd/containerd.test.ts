@@ -185,6 +185,33 @@ t.test('what cannot be relied on', async (t) => {
   t.match(named, { version: 3, files: ['/x.toml'] });
 });
 
+t.test('directories of plugins that the configuration names', async (t) => {
+  // By `containerd config default` of 1.7 and docs/cri/config.md of 2.x: a key of each table, and the directory it names.
+  const v2 = 'plugins."io.containerd.grpc.v1.cri"';
+  const v3 = 'plugins."io.containerd.cri.v1.runtime"';
+  const cases: readonly (readonly [version: number, text: string, directory: string])[] = [
+    [2, `[${v2}.cni]\nbin_dir = "/x/cni"`, '/x/cni'],
+    [2, `[${v2}.cni]\nconf_dir = "/x/net.d"`, '/x/net.d'],
+    [2, `[${v2}.containerd.runtimes.x]\ncni_conf_dir = "/x/net.d"`, '/x/net.d'],
+    [1, '[plugins.cri.cni]\nbin_dir = "/x/cni"', '/x/cni'],
+    [3, `[${v3}.cni]\nbin_dirs = ["/opt/cni/bin", "/x/cni"]`, '/x/cni'],
+    [3, `[${v3}]\ncdi_spec_dirs = ["/x/cdi"]`, '/x/cdi'],
+    [4, `[${v3}.cni]\nconf_dir = "/x/net.d"`, '/x/net.d'],
+    [3, '[plugins."io.containerd.nri.v1.nri"]\nplugin_path = "/x/nri"', '/x/nri'],
+    [2, '[plugins."io.containerd.nri.v1.nri"]\nplugin_config_path = "/x/nri.d"', '/x/nri.d'],
+    [2, '[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "/x/verify"', '/x/verify'],
+    [2, '[plugins."io.containerd.internal.v1.opt"]\npath = "/x/opt"', '/x/opt/bin'],
+  ];
+  for (const [version, text, directory] of cases) {
+    const tree = { [CONFIG]: `version = ${String(version)}\n${text}\n`, [`${directory}/x`]: '' };
+    t.match((await inspect(t, tree)).openDirectories, { state: 'seen', value: [] }, text);
+    const open = await inspect(t, tree, (root) => chmodSync(join(root, directory), 0o777));
+    t.match(open.openDirectories, { value: [{ path: directory, reason: /writable/ }] }, text);
+  }
+  for (const text of ['version = ', 'version = 2\n[plugins."io.containerd.nri.v1.nri"]\nplugin_path = "nri"\n'])
+    t.match((await inspect(t, { [CONFIG]: text })).openDirectories, { state: 'unreadable' }, text);
+});
+
 t.test('no input makes them throw', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.jsonValue(), (noise, value) => {
