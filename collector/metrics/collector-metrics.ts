@@ -7,17 +7,25 @@ import type { MetricFamily, Sample } from './open-metrics.ts';
 /** What the metrics are made from. */
 export interface MetricsSource {
   readonly status: CollectorStatus;
-  readonly counts: readonly CountRow[];
+  /** Undefined: the store cannot be read. */
+  readonly counts: readonly CountRow[] | undefined;
   /** Add a series for each of up to 500 nodes, the worst first. */
   readonly eachNode: boolean;
 }
 
-/** Every metric of a collector. The number of series is bounded, whatever nodes and receivers do. */
+/**
+ * Every metric of a collector. The number of series is bounded, whatever nodes and receivers do. What comes from a store or
+ * a disk that cannot be read is left out: zero would say that nothing fails and nothing waits.
+ */
 export function collectorMetrics({ status, counts, eachNode }: MetricsSource): readonly MetricFamily[] {
+  const { store } = status;
+  // A problem that is not one of writing is one of reading.
+  const isRead = store.problem === '' || store.writeProblem !== undefined;
   return [
     ...processMetrics(status),
-    ...fleetMetrics(status, counts),
-    ...sinkMetrics(status),
+    ...(isRead ? [presenceMetric(status)] : []),
+    ...(counts === undefined ? [] : findingMetrics(counts)),
+    ...sinkMetrics(status, isRead),
     ...(eachNode ? nodeMetrics(status) : []),
   ];
 }
@@ -46,7 +54,9 @@ function processMetrics({ version, startedMs, process, store, issues }: Collecto
       samples: [{ value: process.cpuMs / 1000 }],
     },
     gauge('plimsoll_collector_resident_memory_bytes', 'Resident memory of the collector.', process.rssBytes, 'bytes'),
-    gauge('plimsoll_store_bytes', 'Size of the files of the store.', store.bytes, 'bytes'),
+    ...(store.diskProblem === undefined
+      ? [gauge('plimsoll_store_bytes', 'Size of the files of the store.', store.bytes, 'bytes')]
+      : []),
     ...(store.space === undefined
       ? []
       : [gauge('plimsoll_store_free_bytes', 'Free space on the disk of the store.', store.space.freeBytes, 'bytes')]),
@@ -60,19 +70,22 @@ function processMetrics({ version, startedMs, process, store, issues }: Collecto
   ];
 }
 
-function fleetMetrics({ nodes }: CollectorStatus, counts: readonly CountRow[]): readonly MetricFamily[] {
+function presenceMetric({ nodes }: CollectorStatus): MetricFamily {
+  return {
+    name: 'plimsoll_nodes',
+    type: 'gauge',
+    help: 'Nodes, by the state of their connection.',
+    samples: (['connected', 'stale', 'offline', 'neverEnrolled'] as const).map((presence) => ({
+      labels: { presence },
+      value: nodes[presence],
+    })),
+  };
+}
+
+function findingMetrics(counts: readonly CountRow[]): readonly MetricFamily[] {
   const total = (matches: (row: CountRow) => boolean): number =>
     counts.filter(matches).reduce((sum, { count }) => sum + count, 0);
   return [
-    {
-      name: 'plimsoll_nodes',
-      type: 'gauge',
-      help: 'Nodes, by the state of their connection.',
-      samples: (['connected', 'stale', 'offline', 'neverEnrolled'] as const).map((presence) => ({
-        labels: { presence },
-        value: nodes[presence],
-      })),
-    },
     {
       name: 'plimsoll_findings',
       type: 'gauge',
@@ -99,7 +112,7 @@ function fleetMetrics({ nodes }: CollectorStatus, counts: readonly CountRow[]): 
   ];
 }
 
-function sinkMetrics({ sinks, nowMs }: CollectorStatus): readonly MetricFamily[] {
+function sinkMetrics({ sinks, nowMs }: CollectorStatus, isRead: boolean): readonly MetricFamily[] {
   const each = (value: (sink: SinkReport) => number): readonly Sample[] =>
     sinks.map((sink) => ({ labels: { sink: sink.name }, value: value(sink) }));
   const counter = (name: string, help: string, value: (sink: SinkReport) => number): MetricFamily => ({
@@ -108,13 +121,7 @@ function sinkMetrics({ sinks, nowMs }: CollectorStatus): readonly MetricFamily[]
     help,
     samples: each(value),
   });
-  return [
-    {
-      name: 'plimsoll_sink_up',
-      type: 'gauge',
-      help: '1: the last delivery of the sink succeeded.',
-      samples: each(({ state }) => (state === 'ok' ? 1 : 0)),
-    },
+  const backlog: readonly MetricFamily[] = [
     {
       name: 'plimsoll_sink_backlog_events',
       type: 'gauge',
@@ -134,6 +141,15 @@ function sinkMetrics({ sinks, nowMs }: CollectorStatus): readonly MetricFamily[]
       help: 'Rejected events that wait to be replayed or purged.',
       samples: each(({ deadLetters }) => deadLetters),
     },
+  ];
+  return [
+    {
+      name: 'plimsoll_sink_up',
+      type: 'gauge',
+      help: '1: the last delivery of the sink succeeded.',
+      samples: each(({ state }) => (state === 'ok' ? 1 : 0)),
+    },
+    ...(isRead ? backlog : []),
     counter('delivered_events', 'Events that the sink has accepted.', ({ delivered }) => delivered),
     counter('filtered_events', 'Events that the filter of the sink left out.', ({ filtered }) => filtered),
     counter(

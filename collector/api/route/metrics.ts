@@ -32,7 +32,7 @@ export const getMetrics = Object.freeze<BytesRoute>({
     const { nodes: eachNode } = (input as RouteInput<unknown, s.Infer<typeof query>, unknown>).query;
     const now = await status();
     // A store that fails has an issue in the status; its counts are left out.
-    const counts = await store.counts().catch(() => []);
+    const counts = await store.counts().catch(() => undefined);
     const bytes = Buffer.from(toOpenMetrics(collectorMetrics({ status: now, counts, eachNode })));
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
     return answer({ bytes, etag, gzip: () => compress(bytes), headers: {} });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
+import { StoreError } from '../../../collector/store/error.ts';
 import { UNUSED } from '../sink/events.ts';
 import { commit, finding, nodeRow } from '../store/fleet.ts';
 import { startServer } from './server.ts';
@@ -125,6 +126,45 @@ void t.test('metrics are OpenMetrics, whatever nodes are called, and say what th
   for (const name of new Set(expressions.flatMap((expr) => expr.match(/plimsoll_\w+/g) ?? [])))
     // No node of this test has an issue on purpose, so a family without a sample counts by its TYPE line.
     t.ok(known.has(name) || text.includes(`# TYPE ${name} `), name);
+});
+
+void t.test('what cannot be read has no samples: zero would end alerts', async (t) => {
+  const state = { isBroken: false };
+  const counters = { delivered: 0, rejected: 0, discarded: 0 };
+  const unless = <T>(read: () => Promise<T>): Promise<T> =>
+    state.isBroken ? Promise.reject(new StoreError('io', 'EIO')) : read();
+  const server = await startServer(t, {
+    sinks: () => [
+      { ...UNUSED, name: 'ndjson', position: 0, state: 'retrying', lastError: 'down', ...counters, dropped: 3 },
+    ],
+    store: (store) => ({ ...store, counts: () => unless(store.counts), nodes: () => unless(store.nodes) }),
+  });
+  await server.store.putNodes([nodeRow({ connected: false })]);
+  await server.commit(commit({ sequence: 1, snapshot: true, put: [finding()] }));
+  const names = async () =>
+    new Set(
+      parseOpenMetrics(await (await server.fetch('/metrics')).text()).map(({ name, value }) => `${name} ${value}`),
+    );
+  const fromStore = [
+    'plimsoll_nodes 1',
+    'plimsoll_findings 1',
+    'plimsoll_failures 1',
+    'plimsoll_sink_backlog_events 1',
+    'plimsoll_sink_dead_letters 0',
+  ];
+  const before = await names();
+  for (const sample of fromStore) t.ok(before.has(sample), sample);
+  state.isBroken = true;
+  const after = [...(await names())];
+  for (const sample of fromStore) {
+    const name = sample.replace(/ .*/, '');
+    t.notOk(
+      after.some((one) => one.startsWith(`${name} `)),
+      name,
+    );
+  }
+  for (const sample of ['plimsoll_store_failing 1', 'plimsoll_sink_up 0', 'plimsoll_sink_dropped_events_total 3'])
+    t.ok(after.includes(sample), sample);
 });
 
 void t.test('livez and readyz', async (t) => {
