@@ -198,7 +198,11 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
   const judgeImagesAgain = (isChanged: boolean): void => {
     const current = observation.facts();
     if (isChanged && current !== undefined && findings.snapshot() !== undefined && !signal.aborted)
-      findings.update(completed(current), { facts: new Set(['images']), containers: new Set(), engineSettings: false });
+      findings.update(completed(current), {
+        facts: new Set(['images']),
+        containers: new Set(),
+        engineSettings: new Set(),
+      });
   };
   const observation = observer.watch({
     onChange: (changed, change) => findings.update(completed(changed), change),

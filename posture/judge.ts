@@ -16,7 +16,7 @@ import type { ClusterNode } from './fact/cluster-node.ts';
 import { containerName, sourceOf } from './fact/container.ts';
 import type { ContainerFact } from './fact/container.ts';
 import { UNKNOWN_RUNTIME, userOfEngine } from './fact/docker.ts';
-import type { DockerFact } from './fact/docker.ts';
+import type { DockerFact, EngineSettings } from './fact/docker.ts';
 import type { FactName, Facts } from './fact/facts.ts';
 import type { AdmittedContainer } from './fact/admitted-container.ts';
 import type { ClusterAdmission } from './fact/cluster-admission.ts';
@@ -38,8 +38,8 @@ import type { Judgement } from './verdict.ts';
 export interface Change {
   readonly facts: ReadonlySet<FactName>;
   readonly containers: ReadonlySet<string>;
-  /** Did the settings of an engine change ({@link ENGINE_SETTINGS})? false: `docker` and `engines` changed in other fields. */
-  readonly engineSettings: boolean;
+  /** Settings that changed of any engine; none: `docker` and `engines` changed in other fields. */
+  readonly engineSettings: ReadonlySet<keyof EngineSettings>;
 }
 
 /**
@@ -144,12 +144,14 @@ function judgeChangedContainers(
 function touches(check: Check, { facts, containers, engineSettings }: Change): boolean {
   // Findings about the node contain its identity and name.
   if (facts.has('node')) return true;
-  const readsSettingsOnly = check.judges === 'container' && check.readsSettingsOnly === true;
+  const settings = check.judges === 'container' ? check.engineSettings : undefined;
   const isTouchedBy = (name: FactName): boolean => {
     if (name === 'containers' && containers.size > 0) return true;
     // What needs the Docker daemon is judged for each of them.
     if (name !== 'docker') return facts.has(name);
-    return readsSettingsOnly ? engineSettings : facts.has('docker') || facts.has('engines');
+    if (settings === undefined) return facts.has('docker') || facts.has('engines');
+    // Which engine runs a container follows from the endpoints.
+    return engineSettings.has('endpoint') || settings.some((setting) => engineSettings.has(setting));
   };
   if (check.needs.some(isTouchedBy) || (check.judges === 'docker' && facts.has('engines'))) return true;
   switch (check.judges) {

@@ -1,5 +1,6 @@
 import type { ContainerFact, ContainersFact } from '../../posture/fact/container.ts';
-import { ENGINE_SETTINGS } from '../../posture/fact/docker.ts';
+import { engineSettings } from '../../posture/fact/docker.ts';
+import type { EngineSettings } from '../../posture/fact/docker.ts';
 import type { FactName, Facts } from '../../posture/fact/facts.ts';
 import { isContainerEntry } from '../../posture/fact/unobserved.ts';
 import type { Unobserved, UnobservedFact } from '../../posture/fact/unobserved.ts';
@@ -48,14 +49,17 @@ export function changeBetween(before: Facts, after: Facts): Change {
     if (ids === undefined) facts.add('containers');
     else addAll(ids);
   }
-  return { facts, containers, engineSettings: differInSettings(before, after) };
+  return { facts, containers, engineSettings: changedSettings(before, after) };
 }
 
-function differInSettings(before: Facts, after: Facts): boolean {
-  if (before.docker === after.docker && before.engines === after.engines) return false;
-  const settings = ({ docker, engines }: Facts): readonly unknown[] =>
-    [docker, ...engines].map((engine) => ENGINE_SETTINGS.map((field) => engine[field]));
-  return !sameValue(settings(before), settings(after));
+function changedSettings(before: Facts, after: Facts): ReadonlySet<keyof EngineSettings> {
+  if (before.docker === after.docker && before.engines === after.engines) return new Set();
+  const settings = ({ docker, engines }: Facts): readonly EngineSettings[] => [docker, ...engines].map(engineSettings);
+  const [old, now] = [settings(before), settings(after)];
+  const names = Object.keys(engineSettings(after.docker)) as (keyof EngineSettings)[];
+  const differs = (name: keyof EngineSettings): boolean =>
+    old.length !== now.length || now.some((engine, index) => !sameValue(old[index]?.[name], engine[name]));
+  return new Set(names.filter(differs));
 }
 
 /** Ids of those that came, went or changed; undefined where the fact changed as a whole. */

@@ -57,12 +57,14 @@ export interface ContainerCheck<N extends FactName = FactName> extends CheckText
   readonly judges: 'container';
   readonly needs: readonly N[];
   readonly judge: (container: ContainerFact, facts: Pick<Facts, N>) => Judgement;
-  /** true: of the fact `docker` it reads {@link EngineSettings} only. Absent: everything. */
-  readonly readsSettingsOnly?: true;
+  /** What it reads of the fact `docker`. Absent: everything. */
+  readonly engineSettings?: readonly (keyof EngineSettings)[];
 }
 
-/** The facts as most checks of containers see them: of the engine its settings. */
-type ContainerFacts = Omit<Facts, 'docker'> & { readonly docker: EngineSettings };
+/** The facts as most checks of containers see them: of the engine some settings. */
+type ContainerFacts<S extends keyof EngineSettings> = Omit<Facts, 'docker'> & {
+  readonly docker: Pick<EngineSettings, S>;
+};
 
 /** Judges each image in use. */
 export interface ImageCheck<N extends FactName = FactName> extends CheckText {
@@ -156,14 +158,15 @@ export function nodeCheck<const N extends FactName>(check: NodeCheck<N>): NodeCh
   return Object.freeze(check);
 }
 
-/** Freezes a container check whose `judge` sees exactly the facts that it `needs`, and of engines their settings. */
-export function containerCheck<const N extends FactName>(
-  check: Omit<ContainerCheck<N>, 'judge' | 'readsSettingsOnly'> & {
-    readonly judge: (container: ContainerFact, facts: Pick<ContainerFacts, N>) => Judgement;
+/** Freezes a container check whose `judge` sees exactly the facts that it `needs`, and of engines its `engineSettings`. */
+export function containerCheck<const N extends FactName, const S extends keyof EngineSettings = never>(
+  check: Omit<ContainerCheck<N>, 'judge' | 'engineSettings'> & {
+    readonly engineSettings?: readonly S[];
+    readonly judge: (container: ContainerFact, facts: Pick<ContainerFacts<S>, N>) => Judgement;
   },
 ): ContainerCheck {
-  const judge = (container: ContainerFact, facts: ContainerFacts): Judgement => check.judge(container, facts);
-  return Object.freeze({ ...check, judge, readsSettingsOnly: true });
+  const judge = (container: ContainerFact, facts: ContainerFacts<S>): Judgement => check.judge(container, facts);
+  return Object.freeze({ ...check, judge, engineSettings: check.engineSettings ?? [] });
 }
 
 /** Freezes an image check whose `judge` sees exactly the facts that it `needs`. */

@@ -17,7 +17,7 @@ export function asksForNoSeccomp({ privileged, seccompProfile }: Declared): bool
 }
 
 /** Does the engine start every container without a seccomp filter that asks for no profile? */
-export function daemonGivesNoSeccomp({ api }: EngineSettings): boolean {
+export function daemonGivesNoSeccomp({ api }: Pick<EngineSettings, 'api'>): boolean {
   if (api.state !== 'seen') return false;
   return api.value.securityOptions.some(
     ({ name, options }) => name === 'seccomp' && options['profile'] === 'unconfined',
@@ -25,7 +25,11 @@ export function daemonGivesNoSeccomp({ api }: EngineSettings): boolean {
 }
 
 /** Does the engine set no_new_privs where a container asks for nothing? undefined: it could not be asked. */
-export function daemonGivesNoNewPrivileges({ api, process, file }: EngineSettings): boolean | undefined {
+export function daemonGivesNoNewPrivileges({
+  api,
+  process,
+  file,
+}: Omit<EngineSettings, 'endpoint'>): boolean | undefined {
   const isOn = (value: unknown): boolean => value === true || value === 'true';
   if (api.state === 'seen' && api.value.securityOptions.some(({ name }) => name === 'no-new-privileges')) return true;
   // Only recent engines list it: otherwise flags and file decide.

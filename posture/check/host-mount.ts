@@ -1,6 +1,6 @@
 import { sourceOf } from '../fact/container.ts';
 import type { ContainerFact, Declared, Mount } from '../fact/container.ts';
-import type { DockerFact } from '../fact/docker.ts';
+import type { EngineSettings } from '../fact/docker.ts';
 import type { Evidence } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
 import { isWithin, joined, mountAt, mountLine } from './mount.ts';
@@ -21,8 +21,8 @@ export interface HostMount {
  * volume that is a bind in disguise, a mount that came later), kernel interfaces at other places than the usual ones,
  * and declared binds that no line of mountinfo shows. The engine's own files and plain volumes are left out.
  */
-export function hostMounts(container: ContainerFact, docker: Pick<DockerFact, 'api'>): readonly HostMount[] {
-  const { mounts, mountNamespaces, declared } = container;
+export function hostMounts(container: ContainerFact, docker: Pick<EngineSettings, 'api'>): readonly HostMount[] {
+  const { mounts, mountNamespaces } = container;
   const storage = engineStorage(container, docker);
   const lines = mounts.state === 'seen' ? mounts.value : [];
   const found: HostMount[] = [];
@@ -35,15 +35,19 @@ export function hostMounts(container: ContainerFact, docker: Pick<DockerFact, 'a
       found.push({ paths, isResolved, readOnly: line.readOnly, evidence });
     }
   const shown = new Set(lines.map(({ mountPoint }) => mountPoint));
-  for (const { type, source, destination, writable } of declared.mounts)
-    if (type === 'bind' && !shown.has(normalPath(destination)))
-      found.push({
-        paths: [normalPath(source)],
-        isResolved: true,
-        readOnly: !writable,
-        evidence: [declaredEvidence(container, { source, destination, writable })],
-      });
-  return found;
+  return [...found, ...declaredHostMounts(container, shown)];
+}
+
+/** The binds that a container was created with, but those at the mount points `shown`. */
+export function declaredHostMounts(container: ContainerFact, shown: ReadonlySet<string>): readonly HostMount[] {
+  return container.declared.mounts
+    .filter(({ type, destination }) => type === 'bind' && !shown.has(normalPath(destination)))
+    .map(({ source, destination, writable }) => ({
+      paths: [normalPath(source)],
+      isResolved: true,
+      readOnly: !writable,
+      evidence: [declaredEvidence(container, { source, destination, writable })],
+    }));
 }
 
 /** The paths of a mount that are neither the container's own nor made by the engine for it. */
@@ -105,7 +109,7 @@ function isUndeclaredDisk({ source, mountPoint }: Mount, { declared }: Container
 }
 
 /** The directory below which the engine keeps containers and volumes; undefined where it is not known. */
-function engineStorage({ declared }: ContainerFact, { api }: Pick<DockerFact, 'api'>): string | undefined {
+function engineStorage({ declared }: ContainerFact, { api }: Pick<EngineSettings, 'api'>): string | undefined {
   for (const file of declared.engineFiles) {
     const storage = /^(\/.+)\/containers\/[0-9a-f]{64}\/[^/]+$/.exec(file)?.[1];
     if (storage !== undefined) return storage;

@@ -7,7 +7,10 @@ import type { Evidence } from '../verdict.ts';
  * How it is declared that the user ids of a container are remapped: by its pod, or for all containers by the daemon. `off`
  * where they are not, undefined where the daemon could not be asked.
  */
-export function remapEvidence(container: ContainerFact, { api }: EngineSettings): Evidence | 'off' | undefined {
+export function remapEvidence(
+  container: ContainerFact,
+  { api }: Pick<EngineSettings, 'api'>,
+): Evidence | 'off' | undefined {
   if (container.pod !== '' && container.declared.usernsMode === PRIVATE)
     return {
       source: sourceOf(container, 'usernsMode'),
@@ -29,7 +32,10 @@ export function remapEvidence(container: ContainerFact, { api }: EngineSettings)
  * engine put all of them into another one; `self` if they moved there themselves, while the engine starts the next one
  * in that of the node.
  */
-export function userNamespaceOf(container: ContainerFact, docker: EngineSettings): 'node' | 'remapped' | 'self' {
+export function userNamespaceOf(
+  container: ContainerFact,
+  docker: Pick<EngineSettings, 'api'>,
+): 'node' | 'remapped' | 'self' {
   const { namespaces, otherContexts, uidMap } = container;
   const { user } = namespaces;
   const isInNode = (observed: typeof user): boolean => observed.state === 'seen' && observed.value.host;

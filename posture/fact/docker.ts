@@ -1,4 +1,5 @@
-import { observed } from '../observed.ts';
+import { mapObserved, observed } from '../observed.ts';
+import type { Observed } from '../observed.ts';
 import * as s from '../schema.ts';
 import { seccompSummarySchema } from './container.ts';
 import { swarmSchema } from './swarm.ts';
@@ -189,13 +190,13 @@ export const dockerSchema = s.object(
 /** See {@link dockerSchema}. */
 export type DockerFact = s.Infer<typeof dockerSchema>;
 
-/** Fields of an engine that decide about its containers. The others change more often: an image is pulled, a port published. */
-export const ENGINE_SETTINGS = Object.freeze([
-  'endpoint',
-  'runtime',
-  'api',
-  'process',
-  'file',
-] as const satisfies readonly (keyof DockerFact)[]);
-/** See {@link ENGINE_SETTINGS}. */
-export type EngineSettings = Pick<DockerFact, (typeof ENGINE_SETTINGS)[number]>;
+/** What checks of containers may read of an engine. The rest changes more often: an image is pulled, a port published. */
+export interface EngineSettings extends Pick<DockerFact, 'endpoint' | 'process' | 'file'> {
+  readonly api: Observed<Pick<DockerApi, 'dataRoot' | 'securityOptions'>>;
+}
+
+/** The settings of an engine without the rest of the fact. */
+export function engineSettings({ endpoint, process, file, api }: DockerFact): EngineSettings {
+  const readOfApi = mapObserved(api, ({ dataRoot, securityOptions }) => ({ dataRoot, securityOptions }));
+  return { endpoint, process, file, api: readOfApi };
+}

@@ -156,7 +156,7 @@ void t.test('judging what changed gives what judging everything gives', (t) => {
       const delta = judgeChange(CHECKS, after, old, {
         facts: new Set(),
         containers: changedIds(one, other),
-        engineSettings: false,
+        engineSettings: new Set(),
       });
       const whole = diff(old, judgeAll(CHECKS, after));
       const ids = ({ added, changed, gone }: typeof whole): string[][] => [
@@ -187,13 +187,13 @@ void t.test('facts that change as a whole', (t) => {
   for (const change of changes) {
     const after = { ...base, ...change };
     const facts = new Set(Object.keys(change) as FactName[]);
-    const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set(), engineSettings: false });
+    const delta = judgeChange(CHECKS, after, old, { facts, containers: new Set(), engineSettings: new Set() });
     t.same(contentOf(applyDelta(old, delta)), contentOf(judgeAll(CHECKS, after, old)), [...facts].join());
   }
   const same = judgeChange(CHECKS, base, old, {
     facts: new Set(['docker']),
     containers: new Set(),
-    engineSettings: true,
+    engineSettings: new Set(['api', 'endpoint', 'file', 'process']),
   });
   t.same(same, { added: [], changed: [], gone: [] }, 'what says the same is no change');
   t.end();
@@ -201,13 +201,31 @@ void t.test('facts that change as a whole', (t) => {
 
 void t.test('each field of an engine that changes: what changed says what the whole says', (t) => {
   const other = dockerFact({ endpoint: 'unix:///run/other.sock' });
-  const containers = [{}, { engine: other.endpoint }, { pid: 0 }].map((fields, index) =>
-    containerFact({ id: String(index).repeat(64), ...fields }),
-  );
+  const silent = unreadable('/proc/7/status', 'denied');
+  const all = '000001ffffffffff';
+  const everything = seen({ effective: all, permitted: all, inheritable: all, bounding: all, ambient: all }, 'x');
+  const own = seen({ inode: 1, host: false }, '/proc/7/ns/user');
+  const containers = [
+    {},
+    { engine: other.endpoint },
+    { pid: 0 },
+    // Each is judged by a setting of its engine where the container or the kernel says nothing.
+    { uids: silent, noNewPrivs: seen(true, 'x'), controlSockets: silent, declared: { user: '' } },
+    { namespaces: { user: own }, capabilities: everything, declared: { privileged: true, usernsMode: '' } },
+    { namespaces: { user: own }, capabilities: silent, declared: { usernsMode: '', seccompProfile: 'default' } },
+    {
+      limits: seen({ openFiles: 512, processes: 512 }, '/proc/7/limits'),
+      declared: { ulimits: [{ name: 'nofile', soft: 512, hard: 512 }] },
+    },
+    {
+      controlSockets: silent,
+      declared: {
+        mounts: [{ type: 'bind', source: '/srv/engine', destination: '/x', writable: true, propagation: '' }],
+      },
+    },
+  ].map((fields, index) => containerFact({ id: String(index).repeat(64), ...fields }));
   const base = factsOf({ containers: seen(containers, 'x'), engines: [other] });
-  const [{ readsSettingsOnly: _, ...texts }] = CHECKS.filter((check) => check.judges === 'container') as [
-    ContainerCheck,
-  ];
+  const [{ engineSettings: _, ...texts }] = CHECKS.filter((check) => check.judges === 'container') as [ContainerCheck];
   // As a custom check: it reads every field.
   const custom: ContainerCheck = {
     ...texts,
@@ -218,23 +236,51 @@ void t.test('each field of an engine that changes: what changed says what the wh
   const checks = [...CHECKS, custom];
   const old = judgeAll(checks, base);
   const fields = Object.keys(base.docker) as (keyof DockerFact)[];
+  const { api, process } = base.docker;
+  if (api.state !== 'seen' || process.state !== 'seen') throw new Error('not seen');
+  const file = (keys: Record<string, unknown>): Partial<DockerFact> => ({
+    file: seen({ path: '/etc/docker/daemon.json', modifiedAtMs: 0, keys }, '/etc/docker/daemon.json'),
+  });
+  const option = (name: string, options = {}): Partial<DockerFact> => {
+    const securityOptions = [...api.value.securityOptions.filter((each) => each.name !== name), { name, options }];
+    return { api: { ...api, value: { ...api.value, securityOptions } } };
+  };
+  const alterations: [title: string, Partial<DockerFact>][] = [
+    ['userns-remap', option('userns')],
+    ['seccomp-profile', option('seccomp', { profile: 'unconfined' })],
+    ['no-new-privileges', option('no-new-privileges')],
+    ['data-root', { api: { ...api, value: { ...api.value, dataRoot: '/srv/engine' } } }],
+    ['debug', { api: { ...api, value: { ...api.value, debug: !api.value.debug } } }],
+    ['keys', file({ 'no-new-privileges': true })],
+    ['limits', file({ 'default-ulimits': { nofile: { Name: 'nofile', Hard: 64, Soft: 64 } } })],
+    ['flags', { process: { ...process, value: { ...process.value, flags: { 'default-ulimit': ['nofile=64:64'] } } } }],
+  ];
+  alterations.push(['endpoint', { endpoint: 'unix:///srv/engine/own.sock' }]);
   for (const field of fields.filter((name) => name !== 'runtime' && name !== 'endpoint')) {
     const altered = field === 'storage' ? [] : unreadable('x', 'denied');
-    for (const after of [
-      { ...base, docker: { ...base.docker, [field]: altered } },
-      { ...base, engines: [{ ...other, [field]: altered }] },
-    ]) {
-      const change = changeBetween(base, after);
-      t.same(
-        contentOf(applyDelta(old, judgeChange(checks, after, old, change))),
-        contentOf(judgeAll(checks, after, old)),
-        field,
-      );
-    }
+    alterations.push([field, { [field]: altered }]);
   }
+  const touched = new Set<string>();
+  for (const [title, fields] of alterations)
+    for (const after of [
+      { ...base, docker: { ...base.docker, ...fields } },
+      { ...base, engines: [{ ...other, ...fields }] },
+    ]) {
+      const delta = judgeChange(checks, after, old, changeBetween(base, after));
+      t.same(contentOf(applyDelta(old, delta)), contentOf(judgeAll(checks, after, old)), title);
+      for (const { check } of delta.changed) touched.add(check);
+    }
+  const reading = CHECKS.filter((check) => check.judges === 'container' && (check.engineSettings ?? []).length > 0);
+  t.same(
+    reading.map(({ id }) => id).filter((id) => !touched.has(id)),
+    [],
+    'a check of containers that reads settings is decided by one of them here',
+  );
   const pulled = { ...base, docker: { ...base.docker, images: unreadable('x', 'denied') } };
-  t.equal(changeBetween(base, pulled).engineSettings, false, 'an image is no setting');
-  t.equal(changeBetween(base, { ...base, engines: [] }).engineSettings, true);
+  t.same(changeBetween(base, pulled).engineSettings, new Set(), 'an image is no setting');
+  const debugged = { ...base, docker: { ...base.docker, ...new Map(alterations).get('debug') } };
+  t.same(changeBetween(base, debugged).engineSettings, new Set(), 'nor is what the engine does for itself');
+  t.ok(changeBetween(base, { ...base, engines: [] }).engineSettings.has('endpoint'));
   t.end();
 });
 

@@ -81,6 +81,7 @@ export const capabilities = parameterized(PARAMETERS, ({ allowed: allowedNames }
     ],
     judges: 'container',
     needs: ['docker'],
+    engineSettings: ['api'],
     judge: (container, { docker }) => {
       const allowed = new Set(allowedNames.map(plainName));
       const asked = declaredExcess(container.declared).filter((name) => !allowed.has(name));

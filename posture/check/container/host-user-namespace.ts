@@ -21,6 +21,7 @@ export const hostUserNamespace = containerCheck({
   ],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['api'],
   judge: (container, { docker }) => {
     const mode = container.declared.usernsMode;
     const declared: Evidence = {

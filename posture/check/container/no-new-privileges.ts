@@ -25,6 +25,7 @@ export const noNewPrivileges = containerCheck({
   ],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['api', 'process', 'file'],
   judge: (container, { docker }) => {
     const { noNewPrivs } = container;
     const declared: Evidence = {

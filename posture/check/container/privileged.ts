@@ -29,6 +29,7 @@ export const privileged = containerCheck({
   ],
   judges: 'container',
   needs: ['kernel', 'docker'],
+  engineSettings: ['api'],
   judge: (container, { kernel, docker }) => {
     const declared: Evidence = {
       source: sourceOf(container, 'privileged'),

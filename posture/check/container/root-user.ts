@@ -23,6 +23,7 @@ export const rootUser = containerCheck({
   ],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['api'],
   judge: (container, { docker }) => {
     const { user } = container.declared;
     const declared: Evidence = {

@@ -1,13 +1,13 @@
 import type { EngineSettings } from '../../fact/docker.ts';
 import type { ContainerFact } from '../../fact/container.ts';
-import { absent, valueOr } from '../../observed.ts';
+import { valueOr } from '../../observed.ts';
 import { fail, pass } from '../../verdict.ts';
 import type { Evidence } from '../../verdict.ts';
 import { capabilityNames } from '../capability.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
-import { hostMounts } from '../host-mount.ts';
+import { declaredHostMounts } from '../host-mount.ts';
 import { isWithin, mountLine } from '../mount.ts';
 
 /** Declared paths that are or hold a control socket, for containers whose mounts cannot be read. */
@@ -36,6 +36,7 @@ export const runtimeSocket = containerCheck({
   references: ['https://docs.docker.com/engine/security/protect-access/'],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['endpoint'],
   judge: (container, { docker }) => {
     const { controlSockets: reached, mounts, mountNamespaces } = container;
     if (reached.state !== 'seen') {
@@ -68,16 +69,16 @@ function canUnmount({ capabilities }: ContainerFact): boolean {
   );
 }
 
-function declaredSockets(container: ContainerFact, docker: EngineSettings): readonly Evidence[] {
+function declaredSockets(container: ContainerFact, docker: Pick<EngineSettings, 'endpoint'>): readonly Evidence[] {
   const sockets = [...DEFAULT_SOCKETS, ...endpointPath(docker)];
-  return hostMounts({ ...container, mounts: absent('mountinfo'), mountNamespaces: [] }, docker)
+  return declaredHostMounts(container, new Set())
     .filter(({ paths }) => paths.some((path) => NAME.test(path) || sockets.some((socket) => isWithin(socket, path))))
     .flatMap(({ evidence }) => evidence.map((line) => ({ ...line, expected: EXPECTED })))
     .slice(0, MAX_EVIDENCE);
 }
 
 /** The socket that the engine itself was asked on: `unix:///run/docker.sock`. */
-function endpointPath({ endpoint }: EngineSettings): readonly string[] {
+function endpointPath({ endpoint }: Pick<EngineSettings, 'endpoint'>): readonly string[] {
   const path = /^unix:\/\/(\/.+)$/.exec(endpoint)?.[1];
   return path === undefined ? [] : [path.replace(/^\/var\/run\//, '/run/')];
 }

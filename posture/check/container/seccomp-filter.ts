@@ -30,6 +30,7 @@ export const seccompFilter = containerCheck({
   ],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['api'],
   judge: (container, { docker }) => {
     const { seccomp } = container;
     const declared = declaredEvidence(container);

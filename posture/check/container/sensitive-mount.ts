@@ -33,6 +33,7 @@ export const sensitiveMount = containerCheck({
   references: ['https://docs.docker.com/engine/storage/bind-mounts/'],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['api'],
   judge: (container, { docker }) => {
     const parts = hostMounts(container, docker)
       .map((mount) => judgeMount(mount, container, docker))
@@ -48,7 +49,7 @@ export const sensitiveMount = containerCheck({
 function judgeMount(
   { paths, isResolved, readOnly, evidence }: HostMount,
   { podUid }: ContainerFact,
-  { api }: EngineSettings,
+  { api }: Pick<EngineSettings, 'api'>,
 ): Judgement | undefined {
   const engineRoots = api.state === 'seen' ? [...ENGINE_ROOTS, api.value.dataRoot] : ENGINE_ROOTS;
   const quoted = evidence.map((line) => ({ ...line, expected: EXPECTED }));

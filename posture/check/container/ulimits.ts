@@ -20,6 +20,7 @@ export const ulimits = containerCheck({
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#ulimit'],
   judges: 'container',
   needs: ['docker'],
+  engineSettings: ['process', 'file'],
   judge: (container, { docker }) => {
     const { limits, declared } = container;
     const asked: Evidence = {

@@ -25,6 +25,9 @@ export type ConfiguredValue =
     }
   | { readonly known: false; readonly reason: string };
 
+/** Where dockerd is configured. */
+type Configuration = Pick<EngineSettings, 'process' | 'file'>;
+
 /** Start times come from the boot time in whole seconds, and dockerd reads its file after its start. */
 export const START_TOLERANCE_MS = 1000;
 
@@ -33,7 +36,7 @@ export const START_TOLERANCE_MS = 1000;
  * dockerd chooses it at start). dockerd does not start with a setting in both.
  */
 export function configuredValueOf(
-  docker: EngineSettings,
+  docker: Configuration,
   name: SettingName,
   whenUnset: readonly string[] | null,
 ): ConfiguredValue {
@@ -79,7 +82,7 @@ export function configuredValueOf(
 }
 
 /** Both times if daemon.json was modified after the running daemon started; otherwise undefined. */
-export function pendingText({ process, file }: EngineSettings): string | undefined {
+export function pendingText({ process, file }: Configuration): string | undefined {
   if (process.state !== 'seen' || file.state !== 'seen' || process.value.startedAtMs === 0) return undefined;
   if (file.value.modifiedAtMs <= process.value.startedAtMs + START_TOLERANCE_MS) return undefined;
   const { modifiedAtMs, path } = file.value;
@@ -95,7 +98,7 @@ export function isOn(values: readonly string[]): boolean | undefined {
 }
 
 /** Why the process of dockerd could not be read. */
-export function processReason({ process }: EngineSettings): string {
+export function processReason({ process }: Pick<EngineSettings, 'process'>): string {
   return process.state === 'unreadable'
     ? `${process.source}: ${process.reason}`
     : `${process.source}: no dockerd process is visible`;
@@ -106,7 +109,7 @@ export function commandLine(pid: number): string {
   return `/proc/${String(pid)}/cmdline`;
 }
 
-function fileDoubt(docker: EngineSettings): string {
+function fileDoubt(docker: Configuration): string {
   if (docker.process.state !== 'seen')
     return `it is unknown whether the running daemon was started with this file: ${processReason(docker)}`;
   return pendingText(docker) ?? '';
