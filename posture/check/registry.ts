@@ -72,6 +72,7 @@ import { FILE_CHECKS } from './file/file-checks.ts';
 import { HOST_CHECKS } from './host/host-checks.ts';
 import { HOST_LAYOUT_CHECKS } from './host/layout-checks.ts';
 import { addInstruction } from './image/add-instruction.ts';
+import { approvedSource } from './image/approved-source.ts';
 import { defaultUser } from './image/default-user.ts';
 import { environmentSecret } from './image/environment-secret.ts';
 import { healthcheck } from './image/healthcheck.ts';
@@ -244,6 +245,7 @@ const LISTED: readonly Check[] = [
   ...HOST_CHECKS,
   ...HOST_LAYOUT_CHECKS,
   addInstruction,
+  approvedSource,
   defaultUser,
   environmentSecret,
   healthcheck,
