@@ -103,7 +103,12 @@ async function findCertificates({ host, cache }: NodeAccess): Promise<Pick<Certi
     const parsed = cache.parsed(NODE_SUBJECT, path, read.value.bytes, (bytes) =>
       parseCertificates(bytes.toString('latin1')),
     );
-    for (const certificate of parsed) found.push(Object.assign({ path: clip(path, 4096) }, certificate));
+    for (const certificate of parsed.found) found.push(Object.assign({ path: clip(path, 4096) }, certificate));
+    if (parsed.notUnderstood > 0)
+      unread.push({
+        path: clip(path, 4096),
+        reason: `${String(parsed.notUnderstood)} certificates in it are not understood, or too many`,
+      });
   }
   if (found.length > MAX_CERTIFICATES)
     return { found: unreadable('/etc/kubernetes', `more than ${String(MAX_CERTIFICATES)} certificates`), unread: [] };
@@ -127,7 +132,9 @@ async function collect(
       unread.push({ path: clip(directory, 4096), reason: clip(listed.reason, 1024) });
     return;
   }
+  const superseded = await supersededIn(host, directory, listed.value);
   for (const name of listed.value) {
+    if (superseded.has(name)) continue;
     const path = `${directory}/${name}`;
     if (!HOLDS_CERTIFICATES.test(name)) {
       if (depth > 0 && !name.includes('.json'))
@@ -138,6 +145,25 @@ async function collect(
       return;
     }
   }
+}
+
+/**
+ * The kubelet keeps the certificates that it has replaced, `kubelet-client-2026-01-31-12-00-00.pem`: they have expired.
+ * It uses the one that `kubelet-client-current.pem` leads to; the same for `kubelet-server`.
+ */
+async function supersededIn(host: Host, directory: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const superseded = new Set<string>();
+  for (const kind of ['kubelet-client', 'kubelet-server']) {
+    const link = names.includes(`${kind}-current.pem`)
+      ? await host.stat(`${directory}/${kind}-current.pem`)
+      : undefined;
+    if (link?.ok !== true) continue;
+    const current = link.value.realPath.slice(link.value.realPath.lastIndexOf('/') + 1);
+    for (const name of names)
+      if (name !== current && name.startsWith(`${kind}-`) && /-\d{4}(?:-\d{2}){5}\.pem$/.test(name))
+        superseded.add(name);
+  }
+  return superseded;
 }
 
 async function existing(host: Host, paths: readonly string[]): Promise<CertificatesFact['authorityKeys']> {

@@ -6,26 +6,35 @@ import { clip } from '../clip.ts';
 /** What one file contributes; the path is left out. */
 export type FileCertificate = Omit<CertificateFact, 'path'>;
 
+/** The certificates of one file, and how many in it are not among them: not understood, or too many. */
+export interface FileCertificates {
+  readonly found: readonly FileCertificate[];
+  readonly notUnderstood: number;
+}
+
 /** Certificates of one file that are looked at. A bundle of public authorities has some 140. */
 const MAX_IN_FILE = 256;
-const PEM = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[A-Za-z\d+/=\s]{1,65536}-----END (?:TRUSTED )?CERTIFICATE-----/g;
-const IN_KUBECONFIG = /^[ \t]*client-certificate-data:[ \t]*["']?([A-Za-z\d+/=]{16,65536})["']?[ \t]*$/gm;
+const BEGIN = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const PEM =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[A-Za-z\d+/=\s]{1,65536}-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+/** In YAML, or in JSON, which is YAML as well. */
+const IN_KUBECONFIG = /^[^#\n]*?client-certificate-data["']?[ \t]*:[ \t]*["']?([A-Za-z\d+/=]{16,65536})/gm;
 
 /** The certificates of a PEM file (RFC 7468), and those that a kubeconfig gives to its users. */
-export function parseCertificates(text: string): readonly FileCertificate[] {
+export function parseCertificates(text: string): FileCertificates {
   const found: FileCertificate[] = [];
-  const add = (pem: string, kubeconfig: boolean): void => {
-    if (found.length >= MAX_IN_FILE) return;
-    const certificate = parseCertificate(pem, kubeconfig);
-    if (certificate !== undefined) found.push(certificate);
+  let named = 0;
+  const addAll = (part: string, kubeconfig: boolean): void => {
+    named += Array.from(part.matchAll(BEGIN)).length;
+    for (const [pem] of part.matchAll(PEM)) {
+      const certificate = found.length < MAX_IN_FILE ? parseCertificate(pem, kubeconfig) : undefined;
+      if (certificate !== undefined) found.push(certificate);
+    }
   };
-  for (const match of text.matchAll(PEM)) add(match[0], false);
+  addAll(text, false);
   for (const match of text.matchAll(IN_KUBECONFIG))
-    for (const inner of Buffer.from(match[1] ?? '', 'base64')
-      .toString('latin1')
-      .matchAll(PEM))
-      add(inner[0], true);
-  return found;
+    addAll(Buffer.from(match[1] ?? '', 'base64').toString('latin1'), true);
+  return { found, notUnderstood: named - found.length };
 }
 
 /** Does a kubeconfig hold a bootstrap token (`abcdef.0123456789abcdef`, kubeadm)? The token itself is not kept. */

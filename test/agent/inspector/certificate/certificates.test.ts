@@ -79,6 +79,57 @@ t.test('what openssl says of the same certificate', { skip }, async (t) => {
   t.notMatch(JSON.stringify(fact), /PRIVATE|abcdef\.0123/);
 });
 
+t.test('certificates that the kubelet has replaced do not count', { skip }, async (t) => {
+  const at = '/var/lib/kubelet/pki';
+  const [one, two, three] = ['a', 'b', 'c'].map((name) => make(t, `/CN=${name}`).pem);
+  const tree: Tree = {
+    [`${at}/kubelet-client-2025-01-31-12-00-00.pem`]: one ?? '',
+    [`${at}/kubelet-client-2026-01-31-12-00-00.pem`]: two ?? '',
+    [`${at}/kubelet-server-2025-01-31-12-00-00.pem`]: three ?? '',
+  };
+  const pathsOf = ({ found }: CertificatesFact) =>
+    found.state === 'seen'
+      ? found.value.map(({ path, subject }) => `${path.slice(at.length + 1)} ${subject}`)
+      : found.state;
+  t.same(pathsOf(await inspect(t, tree)), [
+    'kubelet-client-2025-01-31-12-00-00.pem CN=a',
+    'kubelet-client-2026-01-31-12-00-00.pem CN=b',
+    'kubelet-server-2025-01-31-12-00-00.pem CN=c',
+  ]);
+  for (const target of [`${at}/kubelet-client-2026-01-31-12-00-00.pem`, 'kubelet-client-2026-01-31-12-00-00.pem'])
+    t.same(pathsOf(await inspect(t, { ...tree, [`${at}/kubelet-client-current.pem`]: `-> ${target}` })), [
+      'kubelet-client-2026-01-31-12-00-00.pem CN=b',
+      'kubelet-server-2025-01-31-12-00-00.pem CN=c',
+    ]);
+  const dangling = { ...tree, [`${at}/kubelet-client-current.pem`]: '-> nothing.pem' };
+  t.equal(pathsOf(await inspect(t, dangling)).length, 3, 'which one is used is not known');
+});
+
+t.test('what is not understood is not left out', { skip }, async (t) => {
+  const { pem } = make(t, '/CN=a');
+  const data = Buffer.from(pem).toString('base64');
+  const json = JSON.stringify({ users: [{ name: 'a', user: { 'client-certificate-data': data } }] });
+  const fact = await inspect(t, {
+    '/etc/etcd/cut.pem': pem.slice(0, 200),
+    '/etc/etcd/part.pem': `${pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+    '/etc/etcd/windows.crt': pem.replaceAll('\n', '\r\n'),
+    '/etc/etcd/many.crt': pem.repeat(257),
+    '/etc/kubernetes/json.conf': json,
+    '/etc/kubernetes/comment.conf': `# client-certificate-data: ${data}\n`,
+  });
+  t.same(
+    fact.unread.map(({ path }) => path),
+    ['/etc/etcd/cut.pem', '/etc/etcd/many.crt', '/etc/etcd/part.pem'],
+  );
+  const found = fact.found.state === 'seen' ? fact.found.value : [];
+  t.same([...new Set(found.map(({ path, kubeconfig }) => `${path} ${String(kubeconfig)}`))].sort(), [
+    '/etc/etcd/many.crt false',
+    '/etc/etcd/part.pem false',
+    '/etc/etcd/windows.crt false',
+    '/etc/kubernetes/json.conf true',
+  ]);
+});
+
 t.test(
   'a file that others can change hides no other',
   { skip: skip || (process.getuid?.() === 0 ? false : 'not root') },
