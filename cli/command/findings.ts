@@ -1,4 +1,5 @@
 import { FINDING_STATES } from '../../api/finding.ts';
+import { waiverText } from '../../policy/waiver.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { isWaived } from '../../api/finding-list.ts';
 import { safe } from '../../api/safe.ts';
@@ -229,6 +230,7 @@ async function list(context: Context, client: CliClient, query: FindingQuery, li
     nodeOf: ({ nodeName, nodeId }) => nodeLabel(nodeName, nodeId),
     nodeIdOf: ({ nodeId }) => nodeId,
     imageOf: ({ nodeId, subject }) => images.get(`${nodeId} ${subject.id}`) ?? '',
+    acceptedOf: ({ waiver }) => (waiver === null ? '' : waiverText(waiver)),
     empty: 'No matching findings.',
   });
   if (found.length === 0 && query.state === 'open' && isTable(context)) await hintAtWaived(context, client, query);

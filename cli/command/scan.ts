@@ -10,7 +10,7 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 import { loadWaiverFiles } from '../../image/policy/waiver-files.ts';
-import { applyWaivers } from '../../policy/waiver.ts';
+import { applyWaivers, findingWaiver, waiverText } from '../../policy/waiver.ts';
 import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { resolve } from 'node:path';
 import { defineCommand, EXIT_FAILURE, EXIT_FINDINGS, EXIT_OK } from '../command.ts';
@@ -254,6 +254,11 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     nodeOf: () => node.name,
     nodeIdOf: () => node.name,
     imageOf: ({ subject }) => images.get(subject.id) ?? '',
+    acceptedOf: ({ id }) => {
+      const waiver = waived.get(id);
+      if (waiver !== undefined) return waiverText(findingWaiver(waiver));
+      return known.has(id) ? 'in the baseline' : '';
+    },
     empty: 'No matching findings.',
   });
 }

@@ -31,6 +31,8 @@ export interface PrintedFindings<F extends ShownFinding> {
   readonly nodeIdOf: (finding: F) => string;
   /** The image of a container; empty: not known. */
   readonly imageOf: (finding: F) => string;
+  /** Why it does not count; empty: it counts. */
+  readonly acceptedOf: (finding: F) => string;
   readonly empty: string;
 }
 
@@ -53,14 +55,14 @@ export async function printFindings<F extends ShownFinding>(
   printed: PrintedFindings<F>,
 ): Promise<void> {
   const { args, stdout, paint } = context;
-  const { findings, nodeOf, nameOf, document, items, empty } = printed;
+  const { findings, nodeOf, nameOf, acceptedOf, document, items, empty } = printed;
   const by = args.value('by');
   if (by !== undefined) return printListing(context, groupListing(by, printed, context));
   if (isTable(context) && args.value('output') !== 'wide')
     return stdout.write(`${findings.length === 0 ? empty : findingLines(context, printed, false).join('\n')}\n`);
   // Thousands of rows are made only where they are printed.
   if (!['csv', 'name', 'wide'].includes(args.value('output') ?? '')) return printDocument(context, document, items);
-  const columns = ['NODE', 'RESULT', 'CHECK', 'KIND', 'SUBJECT', 'SUBJECT ID', 'EVIDENCE'];
+  const columns = ['NODE', 'RESULT', 'CHECK', 'KIND', 'SUBJECT', 'SUBJECT ID', 'EVIDENCE', 'ACCEPTED'];
   return printListing(context, {
     document,
     items,
@@ -77,6 +79,7 @@ export async function printFindings<F extends ShownFinding>(
         { text: subject.name, paint: paint.bold },
         { text: subject.id },
         { text: evidenceLine(finding) },
+        { text: acceptedOf(finding) },
       ];
     }),
     empty,

@@ -80,7 +80,7 @@ function summary({ findings, benchmark }: FindingReport): string {
     .map(([severity, count]) => `${String(count)} ${severity}`);
   const waived = findings.filter((finding) => finding.waived === true).length;
   const known = findings.filter((finding) => finding.accepted !== undefined).length - waived;
-  const counts = `Findings: ${String(verdicts.fail)} failed${failed.length === 0 ? '' : ` (${failed.join(', ')})`}, ${String(verdicts.unknown)} unknown, ${String(verdicts.manual)} for manual review, ${String(verdicts.pass)} passed, ${String(verdicts.notApplicable)} not applicable.${known === 0 ? '' : ` ${String(known)} of the failures are in the baseline.`}${waived === 0 ? '' : ` ${String(waived)} findings are waived; controls count them as they are.`}`;
+  const counts = `Findings: ${String(verdicts.fail)} failed${failed.length === 0 ? '' : ` (${failed.join(', ')})`}, ${String(verdicts.unknown)} unknown, ${String(verdicts.manual)} for manual review, ${String(verdicts.pass)} passed, ${String(verdicts.notApplicable)} not applicable.${known === 0 ? '' : ` ${String(known)} of the failures are in the baseline.`}${waived === 0 ? '' : ` ${counted(waived, 'finding')} waived; controls count ${waived === 1 ? 'it as if it were' : 'them as if they were'} not.`}`;
   if (benchmark === undefined) return `<section><h2>Summary</h2><p>${counts}</p></section>`;
   const { score, counts: controls } = benchmark;
   const percent = score.percent === null ? 'none' : `${String(score.percent)} %`;
@@ -99,7 +99,7 @@ function index(sections: readonly Section[], isBenchmark: boolean): string {
   );
   return [
     `<section><h2>${isBenchmark ? 'Controls' : 'Checks'}</h2>`,
-    `<table><thead><tr><th scope="col">${isBenchmark ? 'Control' : 'Check'}</th><th scope="col">Title</th><th scope="col">Failed</th><th scope="col">Result</th></tr></thead>`,
+    `<table class="index"><thead><tr><th scope="col">${isBenchmark ? 'Control' : 'Check'}</th><th scope="col">Title</th><th scope="col">Failed</th><th scope="col">Result</th></tr></thead>`,
     `<tbody>${rows.join('\n')}</tbody></table></section>`,
   ].join('\n');
 }

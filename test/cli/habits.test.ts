@@ -104,7 +104,7 @@ await t.test('one fleet', async (t) => {
     t.equal((await run('nodes', '-o', 'name')).stdout.split('\n')[1], 'web-3');
     t.match((await run('nodes', '-o', 'wide')).stdout, /^NODE .* ID .* AGENT .*\n[^]*0123456789abcdef0123456789abcdef/);
     const csv = (await run('findings', '-o', 'csv', '-v', 'fail')).stdout.split('\r\n');
-    t.equal(csv[0], 'node,result,check,kind,subject,subject id,evidence');
+    t.equal(csv[0], 'node,result,check,kind,subject,subject id,evidence,accepted');
     t.equal(csv.length, 5, 'three failures');
     t.match(csv[1], `"'=HYPERLINK(""http://x"")"`, 'no formula');
   });

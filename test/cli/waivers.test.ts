@@ -118,7 +118,7 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
 
   const run = (...args: readonly string[]) =>
     plimsoll(['findings', ...args, '--api', `127.0.0.1:${String(api.port)}`, '--data-dir', directory]);
-  const [table, waived, json, gate, bySubject, history, byWaiver, byOther, unknown] = await Promise.all([
+  const [table, waived, json, gate, bySubject, history, byWaiver, byOther, csv, unknown] = await Promise.all([
     run(),
     run('--state', 'waived'),
     run('-o', 'json'),
@@ -127,6 +127,7 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
     run('--history'),
     run('--waiver', 'legacy', '--history'),
     run('--waiver', 'old'),
+    run('-o', 'csv'),
     run('--waiver', 'legasy'),
   ]);
   t.match(table.stdout, /name-of-shop/);
@@ -141,6 +142,7 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
   t.match(byWaiver.stdout, /waived +CRITICAL +container\.host-pid +name-of-report/);
   t.notMatch(byWaiver.stdout, /opened|name-of-shop/);
   t.match(byOther, { stdout: 'No matching findings.\n', code: 0 });
+  t.equal(csv.stdout.match(/"waived by legacy \(shop team, until [-\d]+\): replaced in March"\r\n/g)?.length, 2);
   t.match(unknown, { code: 2, stderr: /the collector has no waiver "legasy" of findings; did you mean legacy\?/ });
   t.match(history.stdout, /waived +CRITICAL +container\.privileged +name-of-report/);
   const uid = (JSON.parse(json.stdout) as { findings: { uid: string }[] }).findings.at(-1)?.uid ?? '';
