@@ -228,8 +228,14 @@ async function printTo(context: Context, scanned: Scanned): Promise<void> {
     const { compareWithPeer, printComparison } = await import('../report/comparison.ts');
     return printComparison(context, compareWithPeer(benchmark, scope.peer));
   }
-  if (args.value('by') === 'control' && benchmark !== undefined)
-    return printListing(context, controlListing(controlResults(benchmark), context.paint));
+  if (args.value('by') === 'control' && benchmark !== undefined) {
+    const results = controlResults(benchmark);
+    await printListing(context, controlListing(results, context.paint));
+    const chosen = scope.isForKubelet === true ? chooseKubernetesBenchmark(facts.kubelet, facts.containers) : undefined;
+    const because = chosen === undefined ? '' : `${chosen.id}, because of ${chosen.reason}\n`;
+    if (isTable(context)) await stdout.write(`\n${scoreLine(results)}\n${because}`);
+    return;
+  }
   if (format === 'table' && !args.has('by'))
     return printTable(context, scanned, selectFindings(context, scanned, ['fail']));
   const preset: readonly Verdict[] = !isTable(context) ? ALL_VERDICTS : args.has('by') ? COUNTED : ['fail'];

@@ -5,6 +5,8 @@ import type { Finding } from '../../posture/finding.ts';
 import { SEVERITIES, VERDICTS } from '../../posture/verdict.ts';
 import { asffIssues } from '../collector/event/asff-constraints.ts';
 import { readValidator } from '../collector/event/ocsf/validator.ts';
+import { LAYOUTS } from '../agent/inspector/kubelet/layouts.ts';
+import { treeHost } from '../fixture/inspector/tree.ts';
 import { violations } from '../fixture/json-schema.ts';
 import { plimsoll, temporaryDirectory } from './process.ts';
 
@@ -176,6 +178,17 @@ void t.test('this machine, live and recorded', async (t) => {
     ({ check, verdict }) => verdict === 'pass' && !fails.some((failure) => failure.check === check),
   );
   if (passing !== undefined) t.equal((await scan('--fail-on', 'info', '--check', passing.check)).code, 0);
+});
+
+void t.test('the benchmark of Kubernetes that fits the node, and why', async (t) => {
+  const { root } = treeHost(t, { '/proc/712/net/tcp': '', ...LAYOUTS[0]?.tree });
+  const scan = (...args: readonly string[]) =>
+    plimsoll(['scan', '--host-root', root, '--benchmark', 'cis-kubernetes', ...args]);
+  const controls = await scan('--by', 'control');
+  t.match(controls.stdout, /^CONTROL .*\n4\.1\.1 /);
+  t.match(controls.stdout, /\n\n.*Kubernetes.* 1\.12.*: \d+ of \d+ controls pass/);
+  t.match(controls.stdout, /\ncis-kubernetes-1\.12, because of kubelet 1\.33\.2 of kubeadm\n$/);
+  t.match((await scan()).stdout, /Kubernetes: cis-kubernetes-1\.12, because of kubelet 1\.33\.2 of kubeadm/);
 });
 
 void t.test('what cannot be read at all is an error that says what to do', async (t) => {
