@@ -94,7 +94,7 @@ const EVENT = {
     modified_time: 'int',
     data_sources: ['string'],
     analytic: { uid: 'string', name: 'string', type_id: 'int', type: 'string' },
-    attacks: [{ tactic: NAMED, technique: NAMED, sub_technique: NAMED }],
+    attacks: [{ tactic: NAMED, technique: NAMED, sub_technique: NAMED, version: 'string' }],
   },
   compliance: {
     control: 'string',

@@ -3,7 +3,10 @@ import type { DetectionRuleId } from '../../api/detection.ts';
 import type { SubjectKind } from '../../posture/finding.ts';
 import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
 
-/** A technique of MITRE ATT&CK for Enterprise (https://attack.mitre.org), and the tactic that it serves here. */
+/** Of MITRE ATT&CK for Enterprise (https://attack.mitre.org), from which the techniques below are. */
+export const ATTACK_VERSION = '19.2';
+
+/** A technique of MITRE ATT&CK, and the tactic that it serves here. */
 export interface AttackTechnique {
   readonly id: string;
   readonly name: string;
@@ -43,7 +46,7 @@ export interface DetectionRule {
 
 const TACTICS = {
   privilegeEscalation: { id: 'TA0004', name: 'Privilege Escalation' },
-  defenseEvasion: { id: 'TA0005', name: 'Defense Evasion' },
+  defenseImpairment: { id: 'TA0112', name: 'Defense Impairment' },
   persistence: { id: 'TA0003', name: 'Persistence' },
   lateralMovement: { id: 'TA0008', name: 'Lateral Movement' },
   credentialAccess: { id: 'TA0006', name: 'Credential Access' },
@@ -51,9 +54,9 @@ const TACTICS = {
 
 const ESCAPE = { id: 'T1611', name: 'Escape to Host', tactic: TACTICS.privilegeEscalation } as const;
 const IMPAIR = {
-  id: 'T1562.001',
-  name: 'Impair Defenses: Disable or Modify Tools',
-  tactic: TACTICS.defenseEvasion,
+  id: 'T1685',
+  name: 'Disable or Modify Tools',
+  tactic: TACTICS.defenseImpairment,
 } as const;
 const IN_THE_MIDDLE = { id: 'T1557', name: 'Adversary-in-the-Middle', tactic: TACTICS.credentialAccess } as const;
 

@@ -6,7 +6,7 @@ export function AttackLink({
   technique,
   techniqueName,
 }: Pick<DetectionInfo, 'technique' | 'techniqueName'>): JSX.Element {
-  // The id becomes a part of a URL: T1562.001 is at techniques/T1562/001.
+  // The id becomes a part of a URL: T1098.004 is at techniques/T1098/004.
   const [, id, sub] = /^(T\d{4})(?:\.(\d{3}))?$/.exec(technique) ?? [];
   if (id === undefined) return <span class="muted">–</span>;
   const path = sub === undefined ? id : `${id}/${sub}`;

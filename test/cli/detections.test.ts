@@ -54,7 +54,7 @@ void t.test('detections', async (t) => {
       /^TIME +SEVERITY +NODE +DETECTION +SUBJECT *\n(?:just now|\d+ \w+ ago) +high +db-1 +Agent is silent +node db-1 *\n/,
   });
   t.match(table.stdout, /critical +web-1 +Privileged container started +container b\\x1b\[2J *\n/);
-  t.match(wide.stdout, /ID +ATTACK +WHY *\n[^\n]*T1562\.001 +nothing was[^]*T1611 +privileged\\u202e: /);
+  t.match(wide.stdout, /ID +ATTACK +WHY *\n[^\n]*T1685 +nothing was[^]*T1611 +privileged\\u202e: /);
   t.match(csv.stdout, /^time,severity,node,detection,subject,id,attack,why\r\n/);
   t.equal(names.stdout, stored.map(({ uid }) => `${uid}\n`).join(''));
   t.match(JSON.parse(json.stdout), {

@@ -22,7 +22,7 @@ export function directoryOf(t: Test): string {
 export async function collector(
   t: Test,
   flags: Readonly<Record<string, string>>,
-  more: Pick<CollectorOptions, 'diskProbe'> = {},
+  more: Partial<Pick<CollectorOptions, 'clock' | 'diskProbe'>> = {},
 ) {
   const loaded = await loadSettings({
     programs: ['collector'],
@@ -36,7 +36,6 @@ export async function collector(
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<CollectorReady>();
   const over = runCollector({
-    ...more,
     settings: loaded.settings,
     version: '0.1.0',
     clock: systemClock(),
@@ -46,6 +45,7 @@ export async function collector(
     databaseWorker: DATABASE_WORKER,
     inventoryWorker: new URL('../../image/inventory/worker.ts', import.meta.url),
     standardOutput: process.stderr,
+    ...more,
   });
   over.catch(reject);
   const end = async (): Promise<void> => {

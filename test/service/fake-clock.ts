@@ -1,3 +1,4 @@
+import { systemClock } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 
 /** A clock that moves only when a test advances it: for replaying hours in milliseconds. */
@@ -53,6 +54,32 @@ export function createFakeClock(startMs = Date.UTC(2026, 0, 1), settled = nextTu
     },
     waiting: () => entries.size,
   };
+}
+
+/** The clock of the machine, and a function that moves it ahead: what becomes due by that runs at once. */
+export function createAdvancedClock(): { readonly clock: Clock; readonly advance: (byMs: number) => void } {
+  const system = systemClock();
+  const waiting = new Set<{ readonly dueMs: number; readonly run: () => void }>();
+  let aheadMs = 0;
+  const monotonic = (): number => system.monotonic() + aheadMs;
+  const clock: Clock = {
+    now: () => system.now() + aheadMs,
+    monotonic,
+    after: (delayMs, run) => {
+      const entry = { dueMs: monotonic() + delayMs, run: () => waiting.delete(entry) && run() };
+      waiting.add(entry);
+      const cancel = system.after(delayMs, entry.run);
+      return () => {
+        waiting.delete(entry);
+        cancel();
+      };
+    },
+  };
+  const advance = (byMs: number): void => {
+    aheadMs += byMs;
+    for (const entry of waiting) if (entry.dueMs <= monotonic()) entry.run();
+  };
+  return { clock, advance };
 }
 
 function nextTurn(): Promise<void> {

@@ -81,11 +81,13 @@ export async function inspectContainer(
   before?: ContainerFact,
   answer?: RuntimeAnswer,
 ): Promise<Inspection> {
+  const isEvent = answer === undefined;
   let told = answer;
   let lastPid = 0;
   let last: RuntimeContainer | undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     told ??= await askAbout(runtime, view, { id, revision: '' });
+    if (told.outcome === 'gone' && last !== undefined && isEvent && before === undefined) return endedEarly(last);
     if (told.outcome !== 'found') return told;
     if (told.side.pid === 0) return keepStopped(told.side, before);
     last = told.side;
@@ -100,6 +102,14 @@ export async function inspectContainer(
   return last === undefined
     ? { outcome: 'gone' }
     : { outcome: 'found', container: joinSides(last, unseenKernelSide(last.pid)) };
+}
+
+/**
+ * A container that an event was about and that is over already: what it was started with, such as `--privileged`, is
+ * known. The event of its end follows, and removes it.
+ */
+function endedEarly(side: RuntimeContainer): Inspection {
+  return found(joinSides(side, unseenKernelSide(side.pid, 'it ended before its processes could be read')), undefined);
 }
 
 function found(container: ContainerFact, firstProcess: ConfirmedProcess | undefined): Inspection {

@@ -30,6 +30,8 @@ const MAX_ROUTE_BYTES = 4 * 1024 * 1024;
 const MODULI = ['/etc/ssh/moduli', '/usr/etc/ssh/moduli', '/usr/share/openssh/moduli'];
 const TRUST_FILES = ['/etc/hosts.equiv', '/etc/ssh/shosts.equiv', '/etc/shosts.equiv'];
 const MACHINE_ID = '/etc/machine-id';
+/** Where systemd-logind and sshd note that a session was opened, before it runs anything. Only root writes there. */
+const SESSION_RECORDS = ['/run/systemd/sessions', '/run/utmp'];
 
 /** Host keys, listening sockets, sessions: what the configuration of sshd does not say. */
 export const sshAccessInspector: Inspector<'sshAccess'> = {
@@ -39,6 +41,7 @@ export const sshAccessInspector: Inspector<'sshAccess'> = {
   watches: ({ sshAccess }) => [
     ...MODULI,
     ...TRUST_FILES,
+    ...SESSION_RECORDS,
     ...(sshAccess.hostKeys.state === 'seen' ? sshAccess.hostKeys.value.map(({ path }) => path) : []),
   ],
 };
@@ -154,16 +157,20 @@ async function readSessions(access: NodeAccess): Promise<SshAccessFact['sessions
   const boot = await readText(host, '/proc/stat');
   const bootTime = boot.ok ? parseBootTime(boot.value) : undefined;
   const sessions = [];
-  for (const { pid, startTicks } of processes) {
+  const parents = new Map<number, number>();
+  for (const { pid, startTicks, status } of processes) {
     const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
     if (!cmdline.ok && cmdline.code === 'absent') continue;
     if (!cmdline.ok) return unreadable(`/proc/${String(pid)}/cmdline`, cmdline.reason);
     const user = SESSION.exec(parseNullTerminated(cmdline.value)[0] ?? '')?.[1];
     if (user === undefined) continue;
     sessions.push({ user: clip(user, 256), startedAtMs: startedAtMs(bootTime, startTicks), pid });
+    parents.set(pid, status.parent);
   }
+  // A session of root is two processes of root: the monitor (`root [priv]`), and its child (`root@pts/0`).
+  const monitored = sessions.filter(({ pid }) => !parents.has(parents.get(pid) ?? 0));
   const source = '/proc/*/cmdline sshd';
-  return sessions.length > MAX_SESSIONS
+  return monitored.length > MAX_SESSIONS
     ? unreadable(source, `more than ${String(MAX_SESSIONS)} sessions`)
-    : seen(sessions, source);
+    : seen(monitored, source);
 }

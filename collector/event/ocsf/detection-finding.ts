@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { DetectionEvent } from '../../detection/detection.ts';
-import { DETECTION_RULES } from '../../detection/rules.ts';
+import { ATTACK_VERSION, DETECTION_RULES } from '../../detection/rules.ts';
 import { deviceOf } from './device.ts';
 import { ACTIVITY, AFFECTED, findingClass, integerOf, metadataOf, severityOf } from './ocsf-event.ts';
 import type { OcsfContext, OcsfEvent } from './ocsf-event.ts';
@@ -75,6 +75,7 @@ function attackOf({ id, name, tactic }: (typeof DETECTION_RULES)[number]['attack
   return {
     tactic: { uid: tactic.id, name: tactic.name },
     technique,
+    version: ATTACK_VERSION,
     ...(subName !== undefined && { sub_technique: { uid: id, name: subName } }),
   };
 }

@@ -41,13 +41,12 @@ const COMPLIANCE: Readonly<Record<string, string>> = {
   'Not Applicable': 'NOT_AVAILABLE',
 };
 
-/** Tactics that are categories of the namespace `TTPs`. */
+/** Tactics of ATT&CK that are categories of the namespace `TTPs`. */
 const TACTICS: ReadonlySet<string> = new Set([
   'Initial Access',
   'Execution',
   'Persistence',
   'Privilege Escalation',
-  'Defense Evasion',
   'Credential Access',
   'Discovery',
   'Lateral Movement',
@@ -113,6 +112,8 @@ function filled(value: string, maxLength: number): string {
 
 function typeOf(event: OcsfEvent, { classUid, techniques: [technique] }: EventFields): string {
   if (classUid === 2002) return 'Software and Configuration Checks/Vulnerabilities/CVE';
+  // The namespace has the tactics of version 18.
+  if (technique?.tactic === 'Defense Impairment') return 'TTPs/Defense Evasion';
   if (technique !== undefined && TACTICS.has(technique.tactic)) return `TTPs/${technique.tactic}`;
   return stringsOf(at(event, 'compliance'), 'requirements').some((one) => one.startsWith('cis-'))
     ? 'Software and Configuration Checks/Industry and Regulatory Standards/CIS Host Hardening Benchmarks'

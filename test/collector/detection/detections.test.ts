@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
+import { keepDetections } from '../../../collector/detection/keep-detections.ts';
 import { DETECTION_RULES } from '../../../collector/detection/rules.ts';
 import { toOcsf } from '../../../collector/event/ocsf/ocsf.ts';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
@@ -16,14 +17,17 @@ import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Evidence, Judgement } from '../../../posture/verdict.ts';
 import { fromWire, toWire } from '../../../proto/finding-codec.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
+import type { Logger } from '../../../service/log.ts';
 import { readValidator } from '../event/ocsf/validator.ts';
 import { account, accountsFact, sshdFact } from '../../fixture/facts.ts';
+import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 
 t.setTimeout(200_000);
 
 const OCSF = join(ROOT, '..', 'shared', 'ocsf', 'required.json');
 const MINUTE = 60_000;
+const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 interface Fleet {
   readonly store: Store;
@@ -327,6 +331,40 @@ void t.test('an agent that is silent, once for each silence', async (t) => {
   t.equal(await store.sweepDetections(silent(T0), T0 + 6 * MINUTE), 0);
   await reopen();
   t.strictSame(await detected(), ['agent-silent n1']);
+});
+
+void t.test('silence is measured whatever the wall clock does', async (t) => {
+  const AFTER_MS = 5 * MINUTE;
+  const cases = [
+    { name: 'silent', jumpMs: 0, isHeard: false, expected: true },
+    { name: 'heard of', jumpMs: 0, isHeard: true, expected: false },
+    { name: 'set ahead, or a machine that was suspended', jumpMs: 8 * 60 * MINUTE, isHeard: true, expected: false },
+    { name: 'set back', jumpMs: -8 * 60 * MINUTE, isHeard: false, expected: true },
+  ];
+  for (const { name, jumpMs, isHeard, expected } of cases) {
+    const clock = createFakeClock(T0);
+    const stop = new AbortController();
+    let row = nodeRow({ lastSeenMs: T0 - 24 * 60 * MINUTE });
+    const reported: string[] = [];
+    const over = keepDetections({
+      nodes: () => [row, nodeRow({ id: 'expected', lastSeenMs: 0 })],
+      store: { sweepDetections: (silent) => Promise.resolve(reported.push(...silent.map(({ nodeId }) => nodeId))) },
+      eventBus: { announce: () => undefined },
+      silentAfterMs: AFTER_MS,
+      intervalMs: 30_000,
+      clock,
+      log: SILENT,
+      signal: stop.signal,
+    });
+    await clock.advance(AFTER_MS - MINUTE);
+    t.strictSame(reported, [], `${name}: each node gets the time from the start of the collector`);
+    clock.jump(jumpMs);
+    if (isHeard) row = { ...row, lastSeenMs: clock.now() - 1000 };
+    await clock.advance(2 * MINUTE);
+    t.strictSame([...new Set(reported)], expected ? ['n1'] : [], name);
+    stop.abort();
+    await over;
+  }
 });
 
 void t.test('a node that is removed and comes back begins with a baseline', async (t) => {

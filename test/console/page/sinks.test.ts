@@ -74,7 +74,7 @@ void t.test('detections and sinks, in a real browser', { skip: noChromium }, asy
     const table = page.getByRole('table', { name: 'Detections, newest first' });
     await table.waitFor();
     t.equal(await table.getByRole('row').count(), 5);
-    t.match(await table.getByRole('row').nth(1).innerText(), /Agent is silent[^]*T1562\.001/);
+    t.match(await table.getByRole('row').nth(1).innerText(), /Agent is silent[^]*T1685/);
     await page.getByLabel('What').selectOption('privileged-container');
     await page.getByText('2 detections', { exact: true }).waitFor();
     t.match(page.url(), /#\/detections\?rule=privileged-container$/);

@@ -61,6 +61,18 @@ t.test('sessions, by the titles that sshd gives its processes', async (t) => {
       cmdline: 'sshd-session: root@pts/0\0',
     }),
     ...processTree(52, { comm: 'sshd', cmdline: 'sshd: [accepted]\0' }),
+    // OpenSSH 10: a session of root is a monitor and its child.
+    ...processTree(54, {
+      comm: 'sshd-session',
+      exe: '/usr/lib/openssh/sshd-session',
+      cmdline: 'sshd-session: root [priv]\0',
+    }),
+    ...processTree(55, {
+      comm: 'sshd-session',
+      exe: '/usr/lib/openssh/sshd-session',
+      cmdline: 'sshd-session: root@notty\0',
+      status: { PPid: '54' },
+    }),
     // A process of a user who calls itself so.
     ...processTree(53, { comm: 'sshd', cmdline: 'sshd: root@pts/1\0', status: { Uid: '1000\t1000\t1000\t1000' } }),
   });
@@ -68,9 +80,14 @@ t.test('sessions, by the titles that sshd gives its processes', async (t) => {
     value: [
       { user: 'ada', pid: 50 },
       { user: 'root', pid: 51 },
+      { user: 'root', pid: 54 },
     ],
   });
-  t.equal(fact.sessions.state === 'seen' && fact.sessions.value.length, 2);
+  t.equal(fact.sessions.state === 'seen' && fact.sessions.value.length, 3);
+  t.ok(
+    sshAccessInspector.watches({ sshAccess: fact } as never).includes('/run/systemd/sessions'),
+    'a new one is noticed',
+  );
 });
 
 t.test('what is left out', async (t) => {
