@@ -9,10 +9,11 @@ import type {
   ReplayedEvents,
 } from './dead-letter-store.ts';
 import { StoreError } from './error.ts';
+import { sourceOf } from './event-source.ts';
 import { parsed } from './package-row.ts';
 import type { StoredEvent } from './stored-event.ts';
 
-/** Dead letters of one sink that are kept; a sink that rejects everything displaces none of another. */
+/** Dead letters of one sink that are kept; a sink that rejects everything displaces none of another, a node neither. */
 const MAX_OF_SINK = 10_000;
 const MAX_BYTES_OF_SINK = 64 * 1024 ** 2;
 /** What is kept of the reason, which comes from the receiver. */
@@ -51,23 +52,26 @@ const COLUMNS = 'key AS id, sink, at AS rejectedMs, attempts, reason, replay, co
 const WAITING =
   '(replay IS NULL OR replay > coalesce((SELECT position FROM cursor WHERE cursor.sink = dead_letter.sink), 0))';
 
-/** Prepares the statements. `limits` are for tests. */
-export function prepareDeadLetterTable(
-  db: DatabaseSync,
-  limits = { events: MAX_OF_SINK, bytes: MAX_BYTES_OF_SINK },
-): DeadLetterTable {
+/** Prepares the statements. */
+export function prepareDeadLetterTable(db: DatabaseSync): DeadLetterTable {
   const insert = db.prepare(
-    `INSERT INTO dead_letter (sink, uid, position, at, attempts, reason, bytes, content) VALUES (?, ?, ?, ?, 1, ?, ?, ?)
+    `INSERT INTO dead_letter (sink, uid, position, at, attempts, reason, bytes, content, source)
+     VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)
      ON CONFLICT (sink, uid) DO UPDATE
        SET at = excluded.at, attempts = attempts + 1, reason = excluded.reason, replay = NULL`,
   );
   const size = db.prepare(
     'SELECT count(*) AS events, coalesce(sum(bytes), 0) AS bytes FROM dead_letter WHERE sink = ?',
   );
+  // The newest of each source first: the sources with the most lose their oldest, as in backlog-limit.ts.
   const discard = db.prepare(
     `DELETE FROM dead_letter WHERE key IN (SELECT key FROM (
-       SELECT key, row_number() OVER newest AS number, sum(bytes) OVER newest AS total FROM dead_letter WHERE sink = ?
-       WINDOW newest AS (ORDER BY key DESC)) WHERE number > ? OR total > ?)`,
+       SELECT key, row_number() OVER (ORDER BY rank, key DESC) AS number,
+         sum(bytes) OVER (ORDER BY bytes_of_source, key DESC) AS total
+       FROM (
+         SELECT key, bytes, row_number() OVER newest AS rank, sum(bytes) OVER newest AS bytes_of_source
+         FROM dead_letter WHERE sink = ? WINDOW newest AS (PARTITION BY source ORDER BY key DESC)))
+     WHERE number > ? OR total > ?)`,
   );
   const selectOne = db.prepare(`SELECT ${COLUMNS} FROM dead_letter WHERE key = ? AND ${WAITING}`);
   const selectCounts = db.prepare(`SELECT sink, count(*) AS count FROM dead_letter WHERE ${WAITING} GROUP BY sink`);
@@ -85,11 +89,11 @@ export function prepareDeadLetterTable(
       for (const event of events) {
         const content = JSON.stringify(event);
         const bytes = Buffer.byteLength(content);
-        insert.run(sink, event.uid, event.position, atMs, reason.slice(0, MAX_REASON), bytes, content);
+        insert.run(sink, event.uid, event.position, atMs, reason.slice(0, MAX_REASON), bytes, content, sourceOf(event));
       }
       const now = size.get(sink);
-      if (Number(now?.['events']) <= limits.events && Number(now?.['bytes']) <= limits.bytes) return 0;
-      return Number(discard.run(sink, limits.events, limits.bytes).changes);
+      if (Number(now?.['events']) <= MAX_OF_SINK && Number(now?.['bytes']) <= MAX_BYTES_OF_SINK) return 0;
+      return Number(discard.run(sink, MAX_OF_SINK, MAX_BYTES_OF_SINK).changes);
     },
     list: ({ sink, limit, cursor }) => {
       if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)

@@ -12,7 +12,7 @@ const APPLICATION_ID = 0x504c494d;
  * `kind/id`. detail: row.ts. event.action: `actionNumber` in row.ts. trend: trend.ts; minutes below `store.trend_floor`
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
- * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
+ * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts; dead_letter.source: event-source.ts, empty in rows of earlier versions. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
  * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, or how many units the event counts where it is more than one (event-source.ts); in events of earlier versions it is the detail, which is JSON. retained_event: retained-event-table.ts.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
@@ -375,6 +375,9 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     PRIMARY KEY (sink, last)
   ) STRICT;
   CREATE INDEX event_large ON event (position, node, detail) WHERE detail > '' AND detail < ':';
+  `,
+  `
+  ALTER TABLE dead_letter ADD COLUMN source TEXT NOT NULL DEFAULT '';
   `,
 ]);
 

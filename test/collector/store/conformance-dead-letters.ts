@@ -75,7 +75,7 @@ export async function fullDeadLetters(t: Test, store: Store): Promise<void> {
   if (event === undefined) throw new Error('no event');
   const events = (from: number, count: number) =>
     Array.from({ length: count }, (_, index) => ({ ...event, uid: `u${String(from + index)}` }));
-  const { add, counts, list } = store.deadLetters;
+  const { add, counts, list, purge } = store.deadLetters;
   await add({ sink: 'quiet', events: [event], reason: '', atMs: T0 });
   t.equal(await add({ sink: 'flood', events: events(0, 10_000), reason: '', atMs: T0 }), 0);
   t.equal(await add({ sink: 'flood', events: events(10_000, 500), reason: '', atMs: T0 }), 500);
@@ -84,4 +84,16 @@ export async function fullDeadLetters(t: Test, store: Store): Promise<void> {
   const huge = [large, { ...large, uid: 'second' }];
   t.equal(await add({ sink: 'flood', events: huge, reason: '', atMs: T0 }), 10_001, '64 MiB');
   t.match(await list({ limit: 1 }), { deadLetters: [{ event: { uid: 'second' } }], cursor: /./ });
+
+  // A node whose events are rejected displaces its own, by their number and by their size.
+  await purge({});
+  const put = ['a', 'b', 'c'].map((on) => finding({ on }));
+  const others = await commitEvents(store, commit({ nodeId: 'n2', sequence: 1, snapshot: true, put }));
+  await add({ sink: 'flood', events: others, reason: '', atMs: T0 });
+  const ofOthers = async () =>
+    (await list({ limit: 1000 })).deadLetters.filter(({ event: { uid } }) => others.some((other) => other.uid === uid));
+  t.equal(await add({ sink: 'flood', events: events(0, 10_500), reason: '', atMs: T0 }), 503);
+  t.same(Object.fromEntries(await counts()), { flood: 10_000 });
+  t.equal(await add({ sink: 'flood', events: huge, reason: '', atMs: T0 }), 9_998);
+  t.equal((await ofOthers()).length, 3);
 }
