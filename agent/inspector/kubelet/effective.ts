@@ -118,7 +118,7 @@ function flagValue(field: Field, given: readonly string[]): Value {
     case 'integer':
       return integerValue(last);
     case 'list':
-      return { kind: 'value', text: given.flatMap((value) => value.split(',')).join(',') };
+      return listValue(given);
     case 'map': {
       const pairs = given.flatMap((value) => value.split(',')).filter((pair) => pair.trim() !== '');
       const entries = new Map(pairs.map((pair) => splitPair(pair, field.path === 'evictionHard' ? '<' : '=')));
@@ -204,10 +204,24 @@ function scalarText(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
+/** The items of a list flag, one line of comma-separated values each (RFC 4180): `"A,B",C`. */
+function listValue(given: readonly string[]): Value {
+  const items: string[] = [];
+  for (const line of given) {
+    if (!/^(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*$/.test(line)) return invalid('a list of texts');
+    for (const [item] of line.matchAll(/"(?:[^"]|"")*"|[^",]+/g))
+      items.push(item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item);
+  }
+  return { kind: 'value', text: items.join(',') };
+}
+
+/** strconv.ParseInt of Go with base 0: `0x10`, `0b1`, `0o7` and `07` too. */
 function integerValue(text: string): Value {
-  return /^[+-]?(?:0|[1-9]\d{0,14})$/.test(text)
-    ? { kind: 'value', text: String(Number(text)) }
-    : invalid('an integer');
+  const [, sign = '', digits = ''] =
+    /^([+-]?)(0x[\da-f]{1,12}|0b[01]{1,48}|0o?[0-7]{1,16}|0|[1-9]\d{0,14})$/i.exec(text) ?? [];
+  if (digits === '') return invalid('an integer');
+  const value = Number(digits.replace(/^0(?=[0-7])/, '0o'));
+  return { kind: 'value', text: String(sign === '-' && value !== 0 ? -value : value) };
 }
 
 const invalid = (expected: string, path = 'its value'): Value => ({

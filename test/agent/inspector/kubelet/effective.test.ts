@@ -98,6 +98,28 @@ const PRECEDENCE: readonly (Started & {
     source: '--pod-max-pids',
   },
   {
+    name: 'a quoted list',
+    flags: ['--tls-cipher-suites="A",B', '--tls-cipher-suites=C'],
+    setting: 'tlsCipherSuites',
+    value: 'A,B,C',
+    source: '--tls-cipher-suites',
+  },
+  {
+    name: 'a list with an open quote',
+    flags: ['--tls-cipher-suites="A,B'],
+    setting: 'tlsCipherSuites',
+    value: undefined,
+    source: '--tls-cipher-suites',
+  },
+  { name: 'octal', flags: ['--pod-max-pids=010'], setting: 'podPidsLimit', value: '8', source: '--pod-max-pids' },
+  {
+    name: 'no number',
+    flags: ['--pod-max-pids=0x'],
+    setting: 'podPidsLimit',
+    value: undefined,
+    source: '--pod-max-pids',
+  },
+  {
     name: 'not a boolean',
     flags: ['--anonymous-auth=no'],
     setting: ANONYMOUS,
