@@ -33,6 +33,10 @@ export const certificatesSchema = s.object(
       s.list(s.string('file', 4096), '', 32),
       'private keys with which certificates of the cluster can be made',
     ),
+    homeCredentials: observed(
+      s.list(s.string('file', 4096), '', 32),
+      'kubeconfigs in home directories whose certificate is of the group system:masters',
+    ),
     bootstrapTokens: observed(s.list(s.string('file', 4096), '', 8), 'kubeconfigs with a bootstrap token'),
     controlPlane: observed(s.boolean(), 'true if the node is configured to run an API server'),
   },

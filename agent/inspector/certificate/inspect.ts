@@ -7,6 +7,7 @@ import type { Inspector } from '../inspector.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import { unseen } from '../read-text.ts';
 import { readTrusted } from '../trusted-path.ts';
+import { readHomeCredentials } from './home-credentials.ts';
 import { hasBootstrapToken, parseCertificates } from './parse.ts';
 
 /** Where Kubernetes, its distributions, etcd and runtimes keep certificates, and how deep they are looked for. */
@@ -77,6 +78,7 @@ async function inspectCertificates(access: NodeAccess): Promise<CertificatesFact
   return {
     ...(await findCertificates(access)),
     authorityKeys: await existing(host, AUTHORITY_KEYS),
+    homeCredentials: await readHomeCredentials(access),
     bootstrapTokens: await readBootstrapTokens(host),
     controlPlane: await readControlPlane(host),
   };

@@ -70,19 +70,27 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     judges: 'node',
     needs: ['certificates'],
     judge: ({ certificates }) =>
-      ofWorkers(certificates, () =>
-        ofCertificates(certificates, (all, source, unread) => {
-          const expected = 'no client certificate of system:masters';
-          return judgeList({
-            failed: all
-              .filter(({ organizations, kubeconfig }) => kubeconfig && organizations.includes('system:masters'))
-              .map(({ path, subject }) => ({ source: path, seen: quote(subject), expected })),
-            unread,
+      ofWorkers(certificates, () => {
+        const { found, homeCredentials: homes } = certificates;
+        const expected = 'no client certificate of system:masters';
+        const ofHomes = homes.state === 'seen' ? homes.value : [];
+        const all = found.state === 'seen' ? found.value : [];
+        const judgeFound = (source: string, unread: readonly string[]): Judgement =>
+          judgeList({
+            failed: [
+              ...all
+                .filter(({ organizations, kubeconfig }) => kubeconfig && organizations.includes('system:masters'))
+                .map(({ path, subject }) => ({ source: path, seen: quote(subject), expected })),
+              ...ofHomes.map((path) => ({ source: path, seen: 'a client certificate of system:masters', expected })),
+            ],
+            unread: homes.state === 'unreadable' ? [...unread, `${homes.source}: ${homes.reason}`] : unread,
             passed: { source, seen: 'none', expected },
             reason: 'a kubeconfig on this worker has all rights in the cluster',
           });
-        }),
-      ),
+        return ofHomes.length > 0
+          ? judgeFound(homes.source, [])
+          : ofCertificates(certificates, (_, source, unread) => judgeFound(source, unread));
+      }),
   }),
   nodeCheck({
     id: 'tls.authority-key',

@@ -130,6 +130,36 @@ t.test('what is not understood is not left out', { skip }, async (t) => {
   ]);
 });
 
+t.test('credentials of administrators in home directories', { skip }, async (t) => {
+  const kubeconfig = (subject: string): string =>
+    `users:\n- user:\n    client-certificate-data: ${Buffer.from(make(t, subject).pem).toString('base64')}\n`;
+  const admin = kubeconfig('/O=system:masters/CN=admin');
+  const base: Tree = {
+    '/etc/passwd':
+      'root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/bash\nbob:x:1001:1001::/home/bob:/bin/sh\nsvc:x:990:990::/srv:/usr/sbin/nologin\n',
+    '/proc/1/mountinfo': '20 1 8:1 / / rw - ext4 /dev/sda1 rw\n',
+    '/home/ada/x': '',
+    '/home/bob/x': '',
+  };
+  const homes = async (tree: Tree, change?: (root: string) => void): Promise<unknown> =>
+    (await inspect(t, { ...base, ...tree }, change)).homeCredentials;
+  t.match(await homes({}), { state: 'seen', value: [] });
+  t.match(await homes({ '/home/bob/.kube/config': admin }), { state: 'seen', value: ['/home/bob/.kube/config'] });
+  t.match(await homes({ '/home/bob/.kube/config': kubeconfig('/O=dev/CN=bob') }), { state: 'seen', value: [] });
+  t.match(await homes({ '/srv/.kube/config': admin }), { state: 'seen', value: [] }, 'an account without a shell');
+  // What a user does to his own file does not hide that of another, and is not called clean.
+  const large = { '/home/ada/.kube/config': 'x'.repeat(600_000) };
+  t.match(await homes(large), { state: 'unreadable', source: '/home/ada/.kube/config' });
+  t.match(await homes({ ...large, '/home/bob/.kube/config': admin }), { value: ['/home/bob/.kube/config'] });
+  t.match(await homes({ '/home/ada/.kube/config': '-> /proc/kmsg' }), { state: 'seen', value: [] }, 'it leads nowhere');
+  const mounted = {
+    '/proc/1/mountinfo': `${String(base['/proc/1/mountinfo'])}21 20 0:40 / /home rw - nfs4 nas:/home rw\n`,
+  };
+  t.match(await homes(mounted), { state: 'unreadable', reason: /nfs4/ });
+  const others = await inspect(t, { ...base, ...large, '/etc/kubernetes/a.pem': make(t, '/CN=a').pem });
+  t.match(others, { unread: [], found: { state: 'seen' } }, 'other certificates are judged as before');
+});
+
 t.test(
   'a file that others can change hides no other',
   { skip: skip || (process.getuid?.() === 0 ? false : 'not root') },

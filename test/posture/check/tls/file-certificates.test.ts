@@ -35,6 +35,7 @@ const life = (beforeDays: number, afterDays: number): Partial<CertificateFact> =
 });
 const DENIED = unreadable('/etc/kubernetes', 'permission denied (EACCES)');
 const CONTROL_PLANE = { controlPlane: seen(true, '/etc/kubernetes/manifests/kube-apiserver.yaml') };
+const IN_HOME = seen(['/home/ada/.kube/config'], '/etc/passwd');
 const MASTERS = { organizations: ['system:masters'] };
 const KEY = { authorityKeys: seen(['/etc/kubernetes/pki/ca.key'], '/etc/kubernetes/pki') };
 
@@ -49,6 +50,10 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['another one was not read', of(MASTERS, UNREAD), 'fail'],
     ['not known whether a worker', of(MASTERS, { controlPlane: DENIED }), 'unknown'],
     ['no certificates', fact({}), 'notApplicable'],
+    ['in a home directory', of({}, { homeCredentials: IN_HOME }), 'fail'],
+    ['there alone', fact({ homeCredentials: IN_HOME }), 'fail'],
+    ['home directories were not read', of({}, { homeCredentials: DENIED }), 'unknown'],
+    ['in a home directory of a control plane', of({}, { homeCredentials: IN_HOME, ...CONTROL_PLANE }), 'notApplicable'],
   ],
   'tls.authority-key': [
     ['none', fact({}), 'pass'],
