@@ -291,7 +291,7 @@ export async function testSinkOf(name: string, parts: SinkParts): Promise<SinkTe
   if (found === undefined) return undefined;
   const render = redacted(createRender(parts), parts.redactions.get(name));
   const open = async (): Promise<Sink> => found.open({ ...parts, settings, name, render });
-  return testSink({ address: found.address(settings), open, clock: parts.clock });
+  return testSink({ name: found.name, address: found.address(settings), open, clock: parts.clock });
 }
 
 function syslogAddress({

@@ -52,6 +52,8 @@ interface OpenProducer {
   /** Resolves once a connection was lost. */
   readonly gone: Promise<void>;
   readonly isGone: () => boolean;
+  /** Where the client puts a message with this key, by the metadata of the last request. */
+  readonly partitionOf: (key: string) => number;
 }
 
 /**
@@ -70,7 +72,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
     producer?.client.close(true).catch(() => undefined);
     producer = undefined;
   };
-  const produce = async ({ client, gone }: OpenProducer, group: readonly Message[]): Promise<void> => {
+  const produce = async ({ client, gone, partitionOf }: OpenProducer, group: readonly Message[]): Promise<void> => {
     const sent = client.send({
       messages: group.map(({ uid, key, payload }) => ({ topic, key, value: payload, headers: { id: uid } })),
     });
@@ -81,8 +83,9 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
     const answer = await within<Answer>(clock, 3 * stepMs, either, () => 'late');
     if (answer === 'gone') throw new RangeError('the broker ended the connection');
     if (answer === 'late') throw new RangeError(`no answer within ${String((3 * stepMs) / 1000)} s`);
-    if (answer.offsets?.some((one) => one.topic === topic) !== true)
-      throw new RangeError('an answer does not acknowledge the messages');
+    const acknowledged = new Set(answer.offsets?.map((one) => `${one.topic} ${String(one.partition)}`));
+    if (group.some(({ key }) => !acknowledged.has(`${topic} ${String(partitionOf(key))}`)))
+      throw new RangeError('an answer does not acknowledge all messages');
   };
   const send = async (batch: readonly StoredEvent[]): Promise<SinkOutcome> => {
     const { messages, tooLarge } = toMessages(batch, await render(batch), { view, maxBytes: GROUP_BYTES });
@@ -169,7 +172,11 @@ async function open(options: KafkaSinkOptions, stepMs: number): Promise<OpenProd
     const ready = client.initIdempotentProducer(NO_PRODUCER);
     if ((await within<unknown>(options.clock, limitMs, ready, () => undefined)) === undefined)
       throw new RangeError(`no answer within ${String(limitMs / 1000)} s`);
-    return { client, gone, isGone: () => isGone };
+    const partitionOf = (key: string): number => {
+      const count = client.currentMetadata?.topics.get(options.topic)?.partitionsCount ?? 1;
+      return kafka.defaultPartitioner({ topic: options.topic, value: '' }, Buffer.from(key)) % count;
+    };
+    return { client, gone, isGone: () => isGone, partitionOf };
   } catch (error) {
     client.close(true).catch(() => undefined);
     throw error;

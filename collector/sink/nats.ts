@@ -101,7 +101,7 @@ export function createNatsSink(options: NatsSinkOptions): Sink {
         return await send(batch);
       } catch (error) {
         drop();
-        return retry(closing.signal.aborted ? CLOSED : `${where}: ${reasonOf(error, ackMs)}`);
+        return retry(closing.signal.aborted ? CLOSED : `${where}: ${reasonOf(error)}`);
       } finally {
         if (closing.signal.aborted) drop();
       }
@@ -160,13 +160,13 @@ function codeOf(error: unknown): number | undefined {
 }
 
 /** What failed, without any text of the server. */
-function reasonOf(error: unknown, ackMs: number): string {
+function reasonOf(error: unknown): string {
   if (error instanceof RangeError || error instanceof TlsError) return error.message;
   const code = codeOf(error);
   if (code !== undefined) return `JetStream refused an event (error ${String(code)})`;
   const { name = '' } = error as { readonly name?: string };
   const known = REASONS[name];
-  if (known !== undefined) return known.replace('{ackMs}', String(ackMs / 1000));
+  if (known !== undefined) return known;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return `the connection failed (${errorCode(cause).slice(0, 100)})`;
 }
@@ -176,7 +176,7 @@ const REASONS: Readonly<Record<string, string>> = Object.freeze({
   AuthorizationError: 'the server does not accept the credentials in sink-nats-credentials',
   UserAuthenticationExpiredError: 'the credentials in sink-nats-credentials have expired',
   PermissionViolationError: 'the credentials do not permit to publish on sink-nats-subject',
-  TimeoutError: 'no answer within {ackMs} s',
+  TimeoutError: 'no answer in time',
   JetStreamNotEnabled: 'no stream has the subject in sink-nats-subject, or JetStream is off',
   ClosedConnectionError: 'the server ended the connection',
 });

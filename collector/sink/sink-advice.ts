@@ -1,6 +1,6 @@
 import type { SinkTestStep } from './sink-test.ts';
 
-/** What to do, by the step that failed and what is in the reason: codes of the system, of OpenSSL, of HTTP. */
+/** What to do, by the step that failed and what is in the reason: codes of the system, of OpenSSL, of HTTP. NAME: that of the sink. */
 const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, advice: string])[] = [
   ['resolve', /^E/, 'correct the host name in the setting of the sink, or the name resolution of this machine'],
   ['connect', /ECONNREFUSED/, 'start the receiver, or correct the port'],
@@ -20,19 +20,33 @@ const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, ad
   ['authenticate', /./, 'check the token, key or client certificate of the sink, and what it may do at the receiver'],
   ['send', /NoSuchBucket/, 'create the bucket, or correct its name'],
   ['send', /in the region|AuthorizationHeaderMalformed/, 'set the region of the sink to that of the bucket'],
-  ['send', /HTTP 404/, 'correct the path of the URL'],
+  ['send', /HTTP (404|405|2\d\d, but)/, 'correct the path of the URL'],
+  ['send', /ackId/, 'change one of the two'],
   ['send', /HTTP 3\d\d/, 'use the URL that the receiver redirects to'],
   [
     'send',
     /HTTP (400|413|415|422)/,
     'the receiver does not take events in this form: check its URL and sink-NAME-format',
   ],
-  ['send', /HTTP (429|5\d\d)/, 'the receiver is overloaded or broken: look at its log'],
+  ['send', /HTTP 429/, 'the receiver limits requests: try again later, or raise its limit'],
+  ['send', /HTTP 5\d\d/, 'the receiver is overloaded or broken: look at its log'],
+  ['send', /HPE_/, 'the port does not speak HTTP: use another'],
+  [
+    'send',
+    /ECONNRESET|PLT_KFK_NETWORK|ended the connection|broke/,
+    'does this port speak the protocol of the sink, and does it want TLS or a client certificate? Look at the log of the receiver',
+  ],
+  [
+    'send',
+    /no answer|not read to the end|taken nothing/,
+    'does this port speak the protocol of the sink? Look at the log and the load of the receiver',
+  ],
   ['send', /EACCES|ENOENT|EROFS|ENOSPC/, 'can the collector write the file?'],
   ['send', /./, 'look at the log of the receiver'],
 ];
 
-/** What to do about a step that failed for `reason`. */
-export function adviceOf(step: SinkTestStep['step'], reason: string): string {
-  return ADVICE.find(([of, pattern]) => of === step && pattern.test(reason))?.[2] ?? '';
+/** What to do about a step of the test of a sink that failed for `reason`. */
+export function adviceOf(name: string, step: SinkTestStep['step'], reason: string): string {
+  const advice = ADVICE.find(([of, pattern]) => of === step && pattern.test(reason))?.[2] ?? '';
+  return advice.replaceAll('NAME', name);
 }

@@ -38,6 +38,7 @@ export interface SinkTest {
 
 /** What is tested. */
 export interface SinkTestOptions {
+  readonly name: string;
   readonly address: SinkAddress;
   /** Opens a sink of its own for the test; the delivery of other events is not touched. */
   readonly open: () => Promise<Sink>;
@@ -49,7 +50,7 @@ const SEND_MS = 40_000;
 const MAX_DETAIL = 500;
 
 /** Connects to a receiver step by step, then sends one event that is marked as a test. Never rejects. */
-export async function testSink({ address, open, clock }: SinkTestOptions): Promise<SinkTest> {
+export async function testSink({ name, address, open, clock }: SinkTestOptions): Promise<SinkTest> {
   const event = sampleEvent(clock.now());
   const steps: SinkTestStep[] = [];
   const run = async (
@@ -67,7 +68,12 @@ export async function testSink({ address, open, clock }: SinkTestOptions): Promi
     } catch (error) {
       const reason = reasonOf(error);
       const failed = step === 'send' && isAboutCredentials(reason) ? 'authenticate' : step;
-      steps.push({ step: failed, ok: false, detail: reason.slice(0, MAX_DETAIL), advice: adviceOf(failed, reason) });
+      steps.push({
+        step: failed,
+        ok: false,
+        detail: reason.slice(0, MAX_DETAIL),
+        advice: adviceOf(name, failed, reason),
+      });
       return false;
     }
   };
@@ -163,7 +169,8 @@ async function expectOk(sent: Promise<SinkOutcome>): Promise<void> {
 
 /** Answers of receivers that do not accept a token, a password or a certificate. */
 function isAboutCredentials(reason: string): boolean {
-  return /\bHTTP 40[13]\b|authoriz|authenticat|token|our certificate|aws_\w+ i[ns] /i.test(reason);
+  const isAbout = /\bHTTP 40[13]\b|authoriz|authenticat|token|credentials|our certificate|aws_\w+ i[ns] /i;
+  return isAbout.test(reason) && !reason.includes('ackId');
 }
 
 function reasonOf(error: unknown): string {

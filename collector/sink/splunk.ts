@@ -21,6 +21,7 @@ export function createSplunkSink(options: HttpSinkOptions, index: string): Sink 
       headers: splunkHeaders(secret),
       body: toSplunkBody(events, { index, format }),
     }),
+    judge: judgeSplunkSuccess,
     judgeFailure: judgeSplunkFailure,
   });
 }
@@ -54,6 +55,12 @@ function envelopeOf(event: OcsfEvent, { index, format }: SplunkTerms): object {
     ...(index === '' ? {} : { index }),
     event: typeof rendered === 'string' ? toText(rendered) : rendered,
   };
+}
+
+/** A proxy or the web interface of Splunk answers with 200 as well: only `{"text":"Success","code":0}` counts. */
+function judgeSplunkSuccess({ status, body }: HttpResponse): SinkOutcome | undefined {
+  if (parseAnswer(body).code === 0) return undefined;
+  return retry(`HTTP ${String(status)}, but the answer is not that of the HTTP Event Collector: no code 0`);
 }
 
 /**

@@ -18,6 +18,7 @@ import { commit, finding, nodeRow, T0 } from './store/fleet.ts';
 import { events } from './sink/events.ts';
 import { CHECKS } from '../../posture/check/registry.ts';
 import { startHttpReceiver } from './sink/http-receiver.ts';
+import type { Answer } from './sink/http-receiver.ts';
 
 const silent = { warn: () => undefined };
 const nobody: NodeLookup = { all: () => Promise.resolve([]), byId: () => Promise.resolve(() => undefined) };
@@ -31,7 +32,7 @@ void t.test('the sinks over HTTPS are those of the settings, with their secrets'
             items: body.split('\n').flatMap((_, index) => (index % 2 === 1 ? [{ create: { status: 201 } }] : [])),
           }),
         }
-      : { status: 200, headers: { etag: '"0"' }, body: '{"FailedCount":0,"SuccessCount":1}' },
+      : { status: 200, headers: { etag: '"0"' }, body: '{"code":0,"FailedCount":0,"SuccessCount":1}' },
   );
   const { url, caFile } = receiver;
   const secret = receiver.secret('the-secret');
@@ -150,7 +151,7 @@ void t.test('the test of a sink says which step fails, and never tells a secret'
   t.match(sent, { class_uid: 2003, status: 'Resolved', metadata: { uid: good?.eventUid }, message: /sink-test/ });
   const failing: readonly (readonly [string, Readonly<Record<string, string>>, object])[] = [
     ['webhook', { ...hook, 'sink-webhook-key': 'none' }, { step: 'authenticate', detail: 'HTTP 401', advice: /token/ }],
-    ['webhook', { ...hook, 'sink-webhook-ca': 'system' }, { step: 'tls', advice: /sink-NAME-ca/ }],
+    ['webhook', { ...hook, 'sink-webhook-ca': 'system' }, { step: 'tls', advice: /sink-webhook-ca/ }],
     ['webhook', { ...hook, 'sink-webhook': 'https://127.0.0.1:1/x' }, { step: 'connect', detail: 'ECONNREFUSED' }],
     [
       'webhook',
@@ -164,6 +165,25 @@ void t.test('the test of a sink says which step fails, and never tells a secret'
     t.match(found?.steps.at(-1), { ok: false, ...expected }, JSON.stringify(expected));
     t.notMatch(JSON.stringify(found), 'the-secret');
   }
+  const splunk = { 'sink-splunk': `${url}/x`, 'sink-splunk-ca': caFile, 'sink-splunk-token': secret };
+  const html = { status: 200, body: '<html>the-secret</html>' };
+  const answered: readonly (readonly [string, Readonly<Record<string, string>>, Answer, object])[] = [
+    ['webhook', hook, { status: 403 }, { step: 'authenticate', detail: 'HTTP 403' }],
+    ['webhook', hook, { status: 405 }, { step: 'send', advice: /path/ }],
+    ['webhook', hook, { status: 429 }, { step: 'send', advice: /limit/ }],
+    ['webhook', hook, { status: 302, headers: { location: url } }, { step: 'send', advice: /redirects/ }],
+    ['webhook', hook, { misbehave: 'is-no-http' }, { step: 'send', advice: /does not speak HTTP/ }],
+    ['webhook', hook, { misbehave: 'resets' }, { step: 'send', advice: /TLS or a client certificate/ }],
+    ['splunk', splunk, html, { step: 'send', detail: /not that of the HTTP Event Collector/, advice: /path/ }],
+    ['splunk', { ...splunk, 'sink-splunk-ack': 'on' }, html, { step: 'send', detail: /sink-splunk-ack to off/ }],
+  ];
+  for (const [name, flags, answer, expected] of answered) {
+    receiver.answer(() => answer);
+    const found = await run(name, flags);
+    t.match(found?.steps.at(-1), { ok: false, ...expected }, JSON.stringify(answer));
+    t.notMatch(JSON.stringify(found), 'the-secret');
+  }
+  receiver.answer(() => ({ status: 200, headers: { etag: '"0"' } }));
   t.match(await run('ndjson', { 'sink-ndjson': `${directory}/events.ndjson` }), {
     steps: [{ step: 'send', ok: true }],
   });
@@ -240,7 +260,7 @@ void t.test('a filter leaves events out, which move the cursor, and sends what i
 });
 
 void t.test('a sink gets redacted events only, also as the test event and as dead letters', async (t) => {
-  const receiver = await startHttpReceiver(t, () => ({ status: 200 }));
+  const receiver = await startHttpReceiver(t, () => ({ status: 200, body: '{"code":0}' }));
   const key = receiver.secret('0123456789abcdef0123456789abcdef');
   const flags = {
     'sink-ndjson': 'off',

@@ -32,7 +32,7 @@ export interface KafkaBroker {
   readonly start: () => Promise<void>;
 }
 
-/** `error`: the broker answers with this code of the protocol. */
+/** `errors`: the broker answers for these partitions, from 0, with these codes of the protocol; 0 is no error. */
 export type KafkaBehaviour =
   | 'forwards'
   | 'is-slow'
@@ -41,7 +41,7 @@ export type KafkaBehaviour =
   | 'cuts-after'
   | 'speaks-garbage'
   | 'acknowledges-nothing'
-  | { readonly error: number };
+  | { readonly errors: readonly number[] };
 
 /** The program, or undefined. */
 export function findKcat(): string | undefined {
@@ -94,8 +94,8 @@ export async function startKafkaBroker(
       else if (behaviour === 'is-slow') setTimeout(() => void broker.write(request), 300);
       else if (behaviour === 'cuts') client.destroy();
       else if (behaviour === 'speaks-garbage') client.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
-      else if (behaviour === 'acknowledges-nothing') client.write(produceResponse(request, topic, undefined));
-      else if (behaviour !== 'is-silent') client.write(produceResponse(request, topic, behaviour.error));
+      else if (behaviour === 'acknowledges-nothing') client.write(produceResponse(request, topic, []));
+      else if (behaviour !== 'is-silent') client.write(produceResponse(request, topic, behaviour.errors));
     });
     client.on('data', readRequests);
     const readResponses = frames((response) => {
@@ -161,16 +161,22 @@ function withPort(response: Buffer, from: number, to: number): Buffer {
 
 /**
  * ProduceResponse, version 9 and later, as the protocol guide has it: the topics with their partitions, and the throttle
- * time. Without an error it names no topic.
+ * time. Without a partition it names no topic.
  */
-function produceResponse(request: Buffer, topic: string, error: number | undefined): Buffer {
+function produceResponse(request: Buffer, topic: string, errors: readonly number[]): Buffer {
   const name = Buffer.from(topic);
-  const partition = Buffer.alloc(4 + 2 + 8 + 8 + 8);
-  partition.writeInt16BE(error ?? 0, 4);
-  // No errors of records (an empty array), no message (null), no tags.
-  const partitions = Buffer.concat([Buffer.from([2]), partition, Buffer.from([1, 0, 0])]);
+  const partitions = Buffer.concat([
+    Buffer.from([errors.length + 1]),
+    ...errors.flatMap((error, index) => {
+      const partition = Buffer.alloc(4 + 2 + 8 + 8 + 8);
+      partition.writeInt32BE(index);
+      partition.writeInt16BE(error, 4);
+      // No errors of records (an empty array), no message (null), no tags.
+      return [partition, Buffer.from([1, 0, 0])];
+    }),
+  ]);
   const topics =
-    error === undefined
+    errors.length === 0
       ? Buffer.from([1])
       : Buffer.concat([Buffer.from([2, name.length + 1]), name, partitions, Buffer.from([0])]);
   // Correlation id and the tags of the header; throttle time and the tags of the body.

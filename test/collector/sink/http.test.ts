@@ -98,6 +98,10 @@ void t.test('splunk: envelope, and the event that is invalid', async (t) => {
   t.match(await sink.send(batch), { outcome: 'retry', reason: /index/ }, 'nothing is wrong with the events');
   receiver.answer(() => ({ status: 400, body: 'not JSON' }));
   t.match(await sink.send(batch), { outcome: 'split' });
+  for (const body of ['', '<html>Please log in</html>', '{"text":"Success"}', '{"code":9}']) {
+    receiver.answer(() => ({ status: 200, body }));
+    t.match(await sink.send(batch), { outcome: 'retry', reason: /HTTP Event Collector/ }, body);
+  }
 });
 
 void t.test('elasticsearch: each document has its own status', async (t) => {

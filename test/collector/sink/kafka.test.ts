@@ -90,16 +90,19 @@ void t.test('key, header and value of a message; findings keep their order', { s
 
 void t.test('a broker that misbehaves: nothing counts as delivered', { skip }, async (t) => {
   const broker = await started(t);
-  const batch = events(1, 3);
+  // Of several findings: the messages go to several partitions.
+  const batch = Array.from({ length: 60 }, (_, index) => event(index + 1, { uid: `finding-${String(index % 6)}` }));
   for (const [behaviour, outcome] of [
     ['cuts', { outcome: 'retry' }],
     ['cuts-after', { outcome: 'retry' }],
     ['is-silent', { outcome: 'retry' }],
     ['speaks-garbage', { outcome: 'retry' }],
     ['acknowledges-nothing', { outcome: 'retry', reason: /does not acknowledge/ }],
-    [{ error: 19 }, { outcome: 'retry', reason: /error 19: too few replicas/ }],
-    [{ error: 29 }, { outcome: 'retry', reason: /error 29: the credentials do not permit/ }],
-    [{ error: 10 }, { outcome: 'split', reason: /max\.message\.bytes/ }],
+    [{ errors: [0] }, { outcome: 'retry', reason: /does not acknowledge all/ }],
+    [{ errors: [0, 19, 0, 0] }, { outcome: 'retry', reason: /error 19/ }],
+    [{ errors: [19] }, { outcome: 'retry', reason: /error 19: too few replicas/ }],
+    [{ errors: [29] }, { outcome: 'retry', reason: /error 29: the credentials do not permit/ }],
+    [{ errors: [10] }, { outcome: 'split', reason: /max\.message\.bytes/ }],
   ] as const) {
     broker.behave(behaviour);
     const sink = sinkTo(broker.port, { stepMs: 1000 });
