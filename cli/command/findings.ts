@@ -113,7 +113,11 @@ export const findings = defineCommand({
       summary:
         'findings that contain each of these words, anywhere in check, title, subject, reason and evidence together',
     },
-    { name: 'limit', value: 'NUMBER', summary: `maximum number; default ${String(DEFAULT_LIMIT)}` },
+    {
+      name: 'limit',
+      value: 'NUMBER',
+      summary: `maximum number; default ${String(DEFAULT_LIMIT)} in a table, otherwise ${String(MAX_LIMIT)}`,
+    },
     BY_OPTION,
     {
       name: 'fail-on',
@@ -305,7 +309,7 @@ function readQuery(context: Context): Wanted {
   const since = args.value('since');
   const sinceMs = since === undefined ? 0 : parseDuration(since);
   if (sinceMs === undefined) return { ok: false, problem: '--since: expected a duration such as 30m or 24h' };
-  const limitText = args.value('limit') ?? String(args.has('by') || isReport(context) ? MAX_LIMIT : DEFAULT_LIMIT);
+  const limitText = args.value('limit') ?? String(args.has('by') || !isTable(context) ? MAX_LIMIT : DEFAULT_LIMIT);
   const limit = /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > MAX_LIMIT)
     return { ok: false, problem: `--limit: expected a number from 1 to ${String(MAX_LIMIT)}` };
