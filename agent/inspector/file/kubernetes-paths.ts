@@ -2,22 +2,26 @@ import { allowedFileMode, chooseKubernetesBenchmark } from '../../../posture/ben
 import { absent } from '../../../posture/observed.ts';
 import type { Distribution, KubeletFact } from '../../../posture/fact/kubelet.ts';
 import type { Host } from '../../host/host.ts';
+import { rancherDirectory } from '../kubelet/distribution.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import type { RolePath } from './paths.ts';
 
 const AZURE = '/etc/kubernetes/azure.json';
 
-/** Credentials of a kubelet or kube-proxy that is a part of a larger program, or whose pod has them from the host. */
+/**
+ * Credentials of a kubelet or kube-proxy that is a part of a larger program, or whose pod has them from the host. Those
+ * of k3s and RKE2 are in their data directory.
+ */
 const FIXED: Readonly<Partial<Record<Distribution, readonly (readonly [JudgedRole, string])[]>>> = Object.freeze({
   gke: [['kubeProxyKubeconfig', '/var/lib/kube-proxy/kubeconfig']],
   k3s: [
-    ['kubeletKubeconfig', '/var/lib/rancher/k3s/agent/kubelet.kubeconfig'],
-    ['kubeletClientCa', '/var/lib/rancher/k3s/agent/client-ca.crt'],
-    ['kubeProxyKubeconfig', '/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig'],
+    ['kubeletKubeconfig', 'agent/kubelet.kubeconfig'],
+    ['kubeletClientCa', 'agent/client-ca.crt'],
+    ['kubeProxyKubeconfig', 'agent/kubeproxy.kubeconfig'],
   ],
   microk8s: [['kubeProxyKubeconfig', '/var/snap/microk8s/current/credentials/proxy.config']],
-  rke2: [['kubeProxyKubeconfig', '/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig']],
+  rke2: [['kubeProxyKubeconfig', 'agent/kubeproxy.kubeconfig']],
 });
 
 /** Settings that name a file. */
@@ -30,7 +34,11 @@ const SETTINGS = [
 export async function kubernetesPaths(host: Host, kubelet: KubeletFact): Promise<readonly RolePath[]> {
   if (kubelet.process.state !== 'seen') return [];
   const { distribution, settings, files, proxies } = kubelet;
-  const fixed = FIXED[distribution] ?? [];
+  const directory =
+    distribution === 'k3s' || distribution === 'rke2'
+      ? `${rancherDirectory(distribution, kubelet.process.value.executable)}/`
+      : '';
+  const fixed = (FIXED[distribution] ?? []).map(([role, path]) => [role, directory + path] as const);
   const proxyPaths = proxies.state === 'seen' ? proxies.value.map(({ kubeconfig }) => kubeconfig) : [];
   const paths: readonly RolePath[] = [
     ...(await unitPaths(host, kubelet)),

@@ -14,13 +14,18 @@ export interface KubeletStart {
 }
 
 const BY_EXECUTABLE: readonly (readonly [RegExp, Distribution])[] = [
-  [/^\/var\/lib\/rancher\/rke2\//, 'rke2'],
+  [/^\/var\/lib\/rancher\/rke2\/|\/data\/v[^/]*rke2r[^/]*\/bin\/kubelet$/, 'rke2'],
   [/^\/var\/lib\/rancher\/k3s\//, 'k3s'],
   [/^\/(?:var\/lib\/snapd\/)?snap\/microk8s\//, 'microk8s'],
   [/^\/(?:var\/lib\/snapd\/)?snap\/kubelet-eks\//, 'eks'],
   [/^\/var\/lib\/k0s\//, 'k0s'],
   [/^\/home\/kubernetes\/bin\//, 'gke'],
 ];
+
+/** The directory of `--data-dir`, in which both unpack their programs: `/var/lib/rancher/k3s/data/0a1b2c/bin/k3s`. */
+export function rancherDirectory(name: 'k3s' | 'rke2', executable: string): string {
+  return /^(\/.+)\/data\/[^/]+\/bin\/(?:k3s|kubelet)$/.exec(executable)?.[1] ?? `/var/lib/rancher/${name}`;
+}
 
 const OS_RELEASE = '/etc/os-release';
 const AZURE = '/etc/kubernetes/azure.json';
@@ -37,10 +42,12 @@ export async function readDistribution(host: Host, start: KubeletStart): Promise
   const flag = (name: string): string => start.flags.get(name)?.at(-1) ?? '';
   // On OpenShift this is the configuration, everywhere else a kubeconfig.
   if (flag('config') === '/etc/kubernetes/kubelet.conf') return 'openshift';
-  if ((await host.stat(AZURE)).ok) return 'aks';
+  // A kubeadm cluster on Azure has the file of the cloud as well.
+  const isKubeadm = flag('kubeconfig') === '/etc/kubernetes/kubelet.conf';
+  if (!isKubeadm && (await host.stat(AZURE)).ok) return 'aks';
   if (flag('config').startsWith('/etc/kubernetes/kubelet/')) return 'eks';
   if (flag('config').startsWith('/home/kubernetes/')) return 'gke';
-  return flag('kubeconfig') === '/etc/kubernetes/kubelet.conf' ? 'kubeadm' : 'other';
+  return isKubeadm ? 'kubeadm' : 'other';
 }
 
 /** The Kubernetes version of the kubelet, by where the program is, or by the package, snap or image that has it. */

@@ -3,10 +3,12 @@ import type { Host, Read } from '../../host/host.ts';
 import { failure } from '../../host/failure.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { readText } from '../read-text.ts';
+import type { DaemonProcess } from '../proc/daemon-identity.ts';
 import { findUnit } from '../systemd/find-unit.ts';
 import { unitValues } from '../systemd/unit-file.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
 import { ownField } from './config-file.ts';
+import { rancherDirectory } from './distribution.ts';
 
 /** How a program starts the kubelet within it. */
 export interface EmbeddedStart {
@@ -21,7 +23,6 @@ export interface EmbeddedStart {
 const MAX_BYTES = 256 * 1024;
 const MAX_FILES = 64;
 const K3S_CONFIG = '/etc/rancher/k3s/config.yaml';
-const K3S_DROP_INS = '/var/lib/rancher/k3s/agent/etc/kubelet.conf.d';
 const SNAP_COMMON = '/var/snap/microk8s/common';
 
 /** The arguments of the kubelet in kubelite of MicroK8s: one a line in the file of `--kubelet-args-file`. */
@@ -46,9 +47,13 @@ export async function readKubeliteStart(host: Host, args: readonly string[]): Pr
 
 /**
  * The arguments of the kubelet in k3s that an administrator chose: `kubelet-arg` in its files and on the command line of
- * its unit, since k3s hides its own. It adds others, and since 1.32 settings as drop-ins.
+ * its unit, since k3s hides its own. It adds others, and since 1.32 settings as drop-ins in its data directory.
  */
-export async function readK3sStart(host: Host, pid: number, unit: string | undefined): Promise<Read<EmbeddedStart>> {
+export async function readK3sStart(
+  host: Host,
+  { pid, executable }: Pick<DaemonProcess, 'pid' | 'executable'>,
+  unit: string | undefined,
+): Promise<Read<EmbeddedStart>> {
   if (unit === undefined) return failure('failed', 'k3s hides its arguments, and no systemd unit shows them');
   const found = await findUnit(host, unit);
   if (found === undefined) return failure('absent', `${unit} was not found`);
@@ -64,9 +69,10 @@ export async function readK3sStart(host: Host, pid: number, unit: string | undef
   const files = await readK3sFiles(host, config);
   if (!files.ok) return files;
   const chosen = [...files.value.args, ...optionValues(command, ['kubelet-arg'])];
-  const dropIns = await statTrusted(host, K3S_DROP_INS);
-  if (!dropIns.ok && dropIns.code !== 'absent') return { ...dropIns, reason: `${K3S_DROP_INS}: ${dropIns.reason}` };
-  const args = [...(dropIns.ok ? [`--config-dir=${K3S_DROP_INS}`] : []), ...chosen.map((arg) => `--${arg}`)];
+  const directory = `${rancherDirectory('k3s', executable)}/agent/etc/kubelet.conf.d`;
+  const dropIns = await statTrusted(host, directory);
+  if (!dropIns.ok && dropIns.code !== 'absent') return { ...dropIns, reason: `${directory}: ${dropIns.reason}` };
+  const args = [...(dropIns.ok ? [`--config-dir=${directory}`] : []), ...chosen.map((arg) => `--${arg}`)];
   return { ok: true, value: { args, files: files.value.files, addsArguments: true } };
 }
 

@@ -72,12 +72,9 @@ export async function inspectProcess(access: NodeAccess, daemon: FoundKubelet): 
 }
 
 /** The arguments of the kubelet, of its own process or within another program. */
-async function readStart(
-  host: Host,
-  { pid, program }: FoundKubelet,
-  unit: KubeletFact['unit'],
-): Promise<Read<EmbeddedStart>> {
-  if (program === 'k3s') return readK3sStart(host, pid, unit.state === 'seen' ? unit.value : undefined);
+async function readStart(host: Host, daemon: FoundKubelet, unit: KubeletFact['unit']): Promise<Read<EmbeddedStart>> {
+  const { pid, program } = daemon;
+  if (program === 'k3s') return readK3sStart(host, daemon, unit.state === 'seen' ? unit.value : undefined);
   const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`, MAX_CMDLINE_BYTES);
   if (!cmdline.ok) return { ...cmdline, reason: `/proc/${String(pid)}/cmdline: ${cmdline.reason}` };
   const [name, ...args] = parseNullTerminated(cmdline.value);

@@ -284,6 +284,68 @@ export const LAYOUTS: readonly Layout[] = [
     ],
   },
   {
+    name: 'k3s with --data-dir, beside what an earlier installation left',
+    distribution: 'k3s',
+    benchmark: 'cis-k3s-1.9',
+    program: 'k3s',
+    tree: {
+      ...node('/opt/k3s/data/0a1b2c/bin/k3s', [], {
+        comm: 'k3s-agent',
+        cmdline: '/usr/local/bin/k3s agent\0',
+        cgroup: '0::/system.slice/k3s-agent.service\n',
+      }),
+      '/etc/systemd/system/k3s-agent.service': '[Service]\nExecStart=/usr/local/bin/k3s agent --data-dir /opt/k3s\n',
+      '/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/00-k3s-defaults.conf': `${HEAD}podPidsLimit: 7\n`,
+      '/opt/k3s/agent/etc/kubelet.conf.d/00-k3s-defaults.conf': `${HEAD}${WEBHOOK}/opt/k3s/agent/client-ca.crt}}\n`,
+      '/opt/k3s/agent/kubelet.kubeconfig': 'x',
+      '/opt/k3s/agent/kubeproxy.kubeconfig': 'x',
+    },
+    settings: {
+      'authentication.x509.clientCAFile': '/opt/k3s/agent/client-ca.crt',
+      podPidsLimit: undefined,
+    },
+    files: [
+      'kubeletUnit /etc/systemd/system/k3s-agent.service',
+      'kubeletClientCa /opt/k3s/agent/client-ca.crt',
+      'kubeletKubeconfig /opt/k3s/agent/kubelet.kubeconfig',
+      'kubeProxyKubeconfig /opt/k3s/agent/kubeproxy.kubeconfig',
+      'kubeletConfig /opt/k3s/agent/etc/kubelet.conf.d/00-k3s-defaults.conf',
+    ],
+  },
+  {
+    name: 'RKE2 with --data-dir',
+    distribution: 'rke2',
+    benchmark: 'cis-rke2-1.8',
+    version: '1.33.1',
+    tree: {
+      ...node('/data/rke2/data/v1.33.1-rke2r1-5a6b7c/bin/kubelet', [
+        '--kubeconfig=/data/rke2/agent/kubelet.kubeconfig',
+      ]),
+      '/data/rke2/agent/kubeproxy.kubeconfig': 'x',
+    },
+    settings: { readOnlyPort: '10255' },
+    files: [
+      'kubeletKubeconfig /data/rke2/agent/kubelet.kubeconfig',
+      'kubeProxyKubeconfig /data/rke2/agent/kubeproxy.kubeconfig',
+    ],
+  },
+  {
+    name: 'kubeadm on Azure: the file of the cloud does not make it AKS',
+    distribution: 'kubeadm',
+    benchmark: 'cis-kubernetes-2.0.0',
+    tree: {
+      ...node('/usr/bin/kubelet', [
+        '--config=/var/lib/kubelet/config.yaml',
+        '--kubeconfig=/etc/kubernetes/kubelet.conf',
+        '--cloud-provider=external',
+      ]),
+      '/var/lib/kubelet/config.yaml': HEAD,
+      '/etc/kubernetes/azure.json': '{}',
+    },
+    settings: { 'authentication.anonymous.enabled': 'false' },
+    files: ['kubeletKubeconfig /etc/kubernetes/kubelet.conf', 'kubeletConfig /var/lib/kubelet/config.yaml'],
+  },
+  {
     name: 'MicroK8s: kubelite with a file of arguments',
     distribution: 'microk8s',
     benchmark: 'cis-microk8s-1.24',

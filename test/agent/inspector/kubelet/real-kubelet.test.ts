@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import { FIELDS } from '../../../../agent/inspector/kubelet/fields.ts';
 import { inspectProcess } from '../../../../agent/inspector/kubelet/inspect.ts';
 import { findDaemons } from '../../../../agent/inspector/proc/daemon-identity.ts';
+import { createProber } from '../../../../agent/probe/tls-prober.ts';
 import { goDurationMs } from '../../../../posture/check/kubelet/go-duration.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { KubeletFact } from '../../../../posture/fact/kubelet.ts';
@@ -84,7 +85,8 @@ t.test('settings as the kubelet itself has them', { skip: noKubeletProgram, time
     ),
   );
   t.teardown(() => Promise.all(started.map(({ stop }) => stop())));
-  const access = liveNode('unix:///nowhere');
+  // The machine may be busy: how fast the port answers is not the subject.
+  const access = { ...liveNode('unix:///nowhere'), prober: createProber({ timeoutMs: 30_000 }) };
   const found = await findDaemons(access, 'kubelet');
   for (const [index, { name }] of CONFIGURATIONS.entries()) {
     const { pid, configz } = started[index] ?? { pid: 0, configz: {} };
