@@ -108,8 +108,7 @@ export function toDetectionFinding(
 ): Readonly<Record<string, unknown>> {
   const { outcome, program, namespace, name, kind, reasons, suppressed, breakGlass } = record;
   const title = denialTitle(record);
-  const codes = [...new Set(reasons.map(({ code }) => code))].filter((code) => code !== '').toSorted();
-  const fields = program === 'authz' ? reasons.map(({ field }) => field).toSorted() : [];
+  const codes = codesOf(record);
   return {
     activity_id: CREATE,
     activity_name: 'Create',
@@ -136,7 +135,7 @@ export function toDetectionFinding(
       product: { uid: 'plimsoll', name: 'Plimsoll', vendor_name: 'Plimsoll', version },
     },
     finding_info: {
-      uid: [program, kind, namespace, name, record.operation, outcome, ...codes, ...fields].join('/').slice(0, 1024),
+      uid: denialUid(record).slice(0, 1024),
       title,
       desc: reasons.map(({ text }) => text).join(' '),
       types: codes,
@@ -160,6 +159,17 @@ export function toDetectionFinding(
       ...(breakGlass !== '' && { break_glass: breakGlass }),
     },
   };
+}
+
+/** The same for the same violations of the same object. */
+export function denialUid(record: DenialRecord): string {
+  const { program, outcome, kind, namespace, name, operation, reasons } = record;
+  const fields = program === 'authz' ? reasons.map(({ field }) => field).toSorted() : [];
+  return [program, kind, namespace, name, operation, outcome, ...codesOf(record), ...fields].join('/');
+}
+
+function codesOf({ reasons }: DenialRecord): readonly string[] {
+  return [...new Set(reasons.map(({ code }) => code))].filter((code) => code !== '').toSorted();
 }
 
 /** One line about a record: `Pod prod/db is denied`. */

@@ -43,7 +43,7 @@ export interface SyslogMessage {
 
 /** Longest header fields, in characters (RFC 5424, section 6). */
 const LIMITS = Object.freeze({ hostname: 255, appName: 48, procId: 128, msgId: 32 });
-/** A longer value is cut: the event itself has it whole. */
+/** Bytes of a value. A longer one is cut: the event itself has it whole. */
 const MAX_VALUE = 200;
 /** Printable ASCII without quote, backslash and bracket: nearly every value, which then needs no escapes. */
 const PLAIN_VALUE = /^[ !#-[^-~]*$/;
@@ -95,5 +95,12 @@ function hostField(name: string): string {
 /** PARAM-VALUE: UTF-8, what is not safe to show as a visible escape; quote, backslash and bracket as the RFC has it. */
 function parameterValue(value: string): string {
   if (value.length <= MAX_VALUE && PLAIN_VALUE.test(value)) return value;
-  return safe(value.slice(0, MAX_VALUE)).replace(/["\\\]]/g, '\\$&');
+  let [kept, bytes] = ['', 0];
+  for (const character of value) {
+    const shown = safe(character).replace(/["\\\]]/g, '\\$&');
+    bytes += Buffer.byteLength(shown);
+    if (bytes > MAX_VALUE) break;
+    kept += shown;
+  }
+  return kept;
 }

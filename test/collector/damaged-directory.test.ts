@@ -192,6 +192,8 @@ void t.test(
     }
     t.match(told[0], { code: 'storeFailing', text: /cannot be written/, advice: /read-write|dmesg/ });
     t.notMatch(JSON.stringify(told), /node(Offline|Stale)/, 'no node is blamed');
+    t.match(await running.ask('/readyz'), { error: { message: 'not ready: storeFailing' } });
+    t.strictSame(await running.ask('/livez'), { status: 'ok' });
     await running.end();
   },
 );
@@ -223,12 +225,14 @@ void t.test(
     const asked = Date.now();
     t.match(await running.issues(), [{ code: 'diskFailing', advice: /fsfreeze --unfreeze/ }]);
     t.match(await running.ask('/v1/findings'), { findings: [{}] }, 'reads go on');
+    t.match(await running.ask('/readyz'), { error: { message: 'not ready: diskFailing' } });
     t.ok(Date.now() - asked < 2000, 'the collector answers at once');
     t.ok(Date.now() - frozen < 19_000, 'still frozen');
     thaw();
     await acked(node, 2);
     await sleep(200);
     t.same(await running.issues(), []);
+    t.strictSame(await running.ask('/readyz'), { status: 'ok' });
     node.close();
     await running.end();
   },

@@ -1,4 +1,6 @@
-import { toDetectionFinding as toDenial } from '../../../policy/denial-record.ts';
+import { hash } from 'node:crypto';
+import { safeJson } from '../../../api/safe.ts';
+import { denialUid, toDetectionFinding as toDenial } from '../../../policy/denial-record.ts';
 import {
   isActivityEvent,
   isDenialEvent,
@@ -66,6 +68,8 @@ function toActivity(event: ActivityEvent, context: OcsfContext): OcsfEvent {
 /** A report waits in the queue of its program while the collector is away, and clocks differ. */
 const MAX_DENIAL_AGE_MS = 30 * 86_400_000;
 const MAX_DENIAL_LEAD_MS = 86_400_000;
+/** A longer uid of a denial is hashed: a shorter version of an event must not cut it, and a cut one is that of others too. */
+const MAX_UID = 128;
 
 /**
  * Who reported a denial is beside it: a reporter can claim anything in it. A time that is far from the receipt is
@@ -76,5 +80,12 @@ function toDenialFinding(event: DenialEvent, { version, nowMs }: OcsfContext): O
   const ageMs = event.atMs - denial.atMs;
   const atMs = ageMs <= MAX_DENIAL_AGE_MS && ageMs >= -MAX_DENIAL_LEAD_MS ? denial.atMs : event.atMs;
   const finding = toDenial({ ...denial, atMs }, { version, uid: event.uid, loggedMs: nowMs });
-  return { ...finding, unmapped: { ...(finding['unmapped'] as OcsfEvent), reporter, source } };
+  const uid = denialUid(denial);
+  return {
+    ...finding,
+    ...(safeJson(uid).length > MAX_UID && {
+      finding_info: { ...(finding['finding_info'] as OcsfEvent), uid: hash('sha256', uid, 'hex').slice(0, 32) },
+    }),
+    unmapped: { ...(finding['unmapped'] as OcsfEvent), reporter, source },
+  };
 }

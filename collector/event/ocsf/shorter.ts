@@ -1,22 +1,14 @@
 import { safeJson } from '../../../api/safe.ts';
-import {
-  isActivityEvent,
-  isDenialEvent,
-  isDetectionEvent,
-  isFindingEvent,
-  isVulnerabilityEvent,
-} from '../../store/stored-event.ts';
+import { isFindingEvent, isVulnerabilityEvent } from '../../store/stored-event.ts';
 import type { StoredEvent } from '../../store/stored-event.ts';
 import type { OcsfEvent } from './ocsf.ts';
 
-/** The OCSF event of an event, and then the same in fewer and fewer bytes, as far as its class has shorter versions. */
+/** The OCSF event of an event, and then the same in fewer and fewer bytes. */
 export function* versionsOf(event: StoredEvent, ocsf: OcsfEvent): Generator<OcsfEvent, void> {
   yield ocsf;
   if (isVulnerabilityEvent(event)) yield* shorterVulnerabilities(ocsf);
   else if (isFindingEvent(event)) yield* shorterVersions(ocsf);
-  else if (isActivityEvent(event) || isDetectionEvent(event)) yield* shorterActivities(ocsf);
-  // A denial without the texts of its reasons: their codes are in the message and in `types`.
-  else if (isDenialEvent(event)) yield { ...ocsf, finding_info: without(objectAt(ocsf, 'finding_info'), 'desc') };
+  else yield* shorterActivities(ocsf);
 }
 
 /**
@@ -59,8 +51,8 @@ export function* shorterVulnerabilities(event: OcsfEvent): Generator<OcsfEvent, 
   yield shorten(vulnerabilitySummary(marked), SUMMARY_TEXT_BYTES) as OcsfEvent;
 }
 
-/** An activity in fewer and fewer bytes: with shorter lists and texts, then without data. */
-export function* shorterActivities(event: OcsfEvent): Generator<OcsfEvent, void> {
+/** Any other event in fewer and fewer bytes: with shorter lists and texts, then without data. */
+function* shorterActivities(event: OcsfEvent): Generator<OcsfEvent, void> {
   const metadata = {
     ...objectAt(event, 'metadata'),
     is_truncated: true,
@@ -68,8 +60,14 @@ export function* shorterActivities(event: OcsfEvent): Generator<OcsfEvent, void>
   };
   for (const { items, bytes } of ACTIVITY_LIMITS)
     yield { ...(limited(without(event, 'metadata'), items, bytes) as OcsfEvent), metadata };
-  const small = limited(without(event, 'metadata', 'unmapped'), 0, SUMMARY_TEXT_BYTES) as OcsfEvent;
-  yield { ...(withoutData(small) as OcsfEvent), metadata };
+  const kept = without(event, 'metadata', 'unmapped', 'type_name', 'category_name');
+  const small = withoutData(limited(kept, 0, SUMMARY_TEXT_BYTES)) as OcsfEvent;
+  const finding = without(objectAt(small, 'finding_info'), 'desc');
+  yield {
+    ...small,
+    ...(small['finding_info'] !== undefined && { finding_info: finding }),
+    metadata: without(metadata, 'log_name', 'logged_time'),
+  };
 }
 
 const ACTIVITY_LIMITS = Object.freeze([

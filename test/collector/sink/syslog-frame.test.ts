@@ -4,7 +4,8 @@ import t from 'tap';
 import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { shorterVersions } from '../../../collector/event/ocsf/shorter.ts';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
-import type { OutboxEvent } from '../../../collector/store/stored-event.ts';
+import type { StoredEvent } from '../../../collector/store/stored-event.ts';
+import { denialRecord } from '../../fixture/denial.ts';
 import { VERDICTS, SEVERITIES } from '../../../posture/verdict.ts';
 import { finding, T0 } from '../store/fleet.ts';
 import { event, ocsfOf } from './events.ts';
@@ -16,7 +17,7 @@ const validate = existsSync(OCSF) ? readValidator(OCSF) : undefined;
 const OPTIONS = { facility: 'local0', maxBytes: 8000, procId: '4711' } as const;
 
 /** The message of an event, held to its limit, and its OCSF event. */
-function message(one: OutboxEvent, maxBytes = 8000) {
+function message(one: StoredEvent, maxBytes = 8000) {
   const frame = toFrame(one, ocsfOf(one), { ...OPTIONS, maxBytes });
   if (frame === undefined) return undefined;
   const [bytes, ...others] = frameReader()(frame);
@@ -125,6 +126,44 @@ await t.test('any event gives a valid OCSF event within the limit, or nothing at
   t.equal(none, 0, 'at the least limit that can be set, everything fits');
   t.ok(some > 0);
   t.equal(message(event(1), 300), undefined, 'below it, nothing is sent rather than a part');
+});
+
+await t.test('what programs, users and nodes report fits too, in every format', async (t) => {
+  const uids = new Set<unknown>();
+  for (const character of ['a', '"', 'é', '😀', '\u202e', '\0', '\ud800']) {
+    const text = (length: number, end = ''): string =>
+      character.repeat((length - end.length) / character.length).concat(end);
+    const reasons = Array.from({ length: 20 }, (_, index) => ({
+      code: text(128, String(index)),
+      field: text(256),
+      text: text(512),
+    }));
+    const claims = { namespace: text(253), operation: text(512), user: text(512), breakGlass: text(512), reasons };
+    const denial = {
+      ...claims,
+      kind: text(253),
+      requestUid: text(64),
+      policies: Array.from({ length: 16 }, () => text(253)),
+    };
+    const workload = { kind: text(64), namespace: text(253), name: text(253), uid: text(64) };
+    const step = { id: text(64), stepId: text(64), atMs: T0, policy: text(253), note: text(1024), by: text(512) };
+    const head = { position: 1, uid: 'f831c9d1355e-5zh-mx20etq7', atMs: T0 };
+    const source = { source: text(512), reporter: text(253) };
+    const large: readonly StoredEvent[] = [
+      { ...head, ...source, denial: denialRecord({ ...denial, id: 'd'.repeat(64), name: text(256, '1') }) },
+      { ...head, ...source, denial: denialRecord({ ...denial, name: text(256, '2'), program: 'authz' }) },
+      { ...head, remediation: { ...step, action: 'proposePatch', state: 'failed', workload } },
+      { ...head, operation: 'session', nodeId: text(256), address: '2001:db8::1', reason: text(1024), suppressed: 0 },
+    ];
+    for (const one of large) {
+      for (const maxBytes of [2048, 8000])
+        t.ok(message(one, maxBytes), `${JSON.stringify(character)} ${String(maxBytes)}`);
+      for (const format of ['ecs', 'cef', 'leef', 'cloudevents', 'falco'] as const)
+        t.ok(toFrame(one, ocsfOf(one), { ...OPTIONS, format }), format);
+      if ('denial' in one) uids.add((ocsfOf(one)['finding_info'] as OcsfEvent)['uid']);
+    }
+  }
+  t.equal(uids.size, 14, 'findings about different objects have different uids, however long their names are');
 });
 
 await t.test(
