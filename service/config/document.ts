@@ -35,7 +35,8 @@ function section(name: string, setting: SettingDefinition<unknown>): string {
   return `## ${name}\n\n${setting.description}\n\n${rows.join('\n')}\n`;
 }
 
-function defaultText({ default: value }: SettingDefinition<unknown>): string {
+/** The default of a setting, as Markdown. */
+export function defaultText({ default: value }: SettingDefinition<unknown>): string {
   if (typeof value !== 'string') return value.text;
   return value === '' ? 'none' : `\`${value}\``;
 }

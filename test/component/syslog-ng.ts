@@ -53,7 +53,7 @@ function unpackedParts() {
   return { modules: [`--module-path=${join(libraries, version)}`], environment: { LD_LIBRARY_PATH: libraries } };
 }
 
-/** As `docs/sinks.md` has it. Flow control bounds what a killed one has read but not written: 100 messages by default. */
+/** As `docs/sinks/syslog.md` has it. Flow control bounds what a killed one has read but not written: 100 messages by default. */
 function configOf(directory: string, port: number, { framing, tls }: SyslogNgOptions): string {
   const quote = (text: string): string => JSON.stringify(text);
   const at = `ip("127.0.0.1") port(${String(port)}) log-msg-size(65536)`;

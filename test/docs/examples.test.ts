@@ -32,7 +32,7 @@ function examplesOf(page: string): readonly Example[] {
   });
 }
 
-const EXAMPLES = readdirSync(DOCS)
+const EXAMPLES = readdirSync(DOCS, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.md'))
   .flatMap(examplesOf);
 
