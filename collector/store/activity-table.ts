@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Activity, ActivityEvent, ActivityKind } from '../event/activity.ts';
+import { parsed } from './package-row.ts';
 import { eventUid } from './row.ts';
 
 /** An activity, and when it happened. */
@@ -60,7 +61,7 @@ export function prepareActivityTable(db: DatabaseSync, recorded: ReadonlySet<Act
           position: at,
           uid: eventUid(id, at, atMs),
           atMs,
-          activity: JSON.parse(String(row['content'])) as Activity,
+          activity: parsed(String(row['content'])) as Activity,
         };
       });
     },

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { BacklogCounter } from './backlog.ts';
 import { relaxed } from './connection.ts';
-import { nodeSource, OTHER_SOURCES, sourceOf, unitsOf } from './event-source.ts';
+import { nodeSource, sourceOf, unitsOf } from './event-source.ts';
 import { addShare } from './retained-event-table.ts';
 import type { RetainedEventTable, Shares } from './retained-event-table.ts';
 import type { StoredEvent } from './stored-event.ts';
@@ -25,6 +25,15 @@ export interface BacklogLimitParts {
 const SLACK = 1 / 16;
 /** Events in one transaction, under 10 ms. */
 const PAGE = 500;
+/** Events by source (`sourceOf` in event-source.ts) of the tables beside `event`. */
+const COUNTS = Object.freeze([
+  `SELECT 'node/' || node AS source, count(*) AS events FROM detection WHERE position > ? GROUP BY node`,
+  `SELECT coalesce('node/' || (content ->> '$.nodeId'), 'activity') AS source, count(*) AS events
+     FROM activity WHERE position > ? GROUP BY source`,
+  ...['refusal', 'vulnerability_event', 'denial', 'remediation'].map(
+    (table) => `SELECT '${table}' AS source, count(*) AS events FROM ${table} WHERE position > ?`,
+  ),
+]);
 /** Events in one part of the index `event_finding`; see schema.ts. */
 const PART_EVENTS = 16_384;
 
@@ -48,10 +57,7 @@ export function prepareBacklogLimit(
      JOIN node ON node.key = event.node
      WHERE event.position > ? AND event.detail > '' AND event.detail < ':' GROUP BY event.node`,
   );
-  const countOthers = OTHER_SOURCES.map((source) => ({
-    source,
-    count: db.prepare(`SELECT count(*) AS events FROM ${source} WHERE position > ?`),
-  }));
+  const counts = COUNTS.map((sql) => db.prepare(sql));
   /** Without those of small events: they are counted by position. */
   const extraUnits = (position: number): Shares =>
     new Map(countLarge.all(position).map((row) => [nodeSource(String(row['id'])), Number(row['units'])]));
@@ -73,7 +79,8 @@ export function prepareBacklogLimit(
       next = selectNext.get((part + 1) * PART_EVENTS - 1);
     }
     for (const [source, units] of extraUnits(outboxFrom)) addShare(shares, source, units);
-    for (const { source, count } of countOthers) addShare(shares, source, Number(count.get(outboxFrom)?.['events']));
+    for (const count of counts)
+      for (const row of count.all(outboxFrom)) addShare(shares, String(row['source']), Number(row['events']));
     return shares;
   };
   /** Drops what `excess` says, in the retained events and then in the outbox. `onDropped`: what one transaction dropped. */

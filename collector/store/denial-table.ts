@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { parsed } from './package-row.ts';
 import { eventUid } from './row.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
@@ -58,7 +59,7 @@ export function prepareDenialTable(db: DatabaseSync, maxOfSource = MAX_OF_SOURCE
   const storeRow = () =>
     selectStore.get() as unknown as { readonly id: string; readonly position: number; readonly floor: number };
   const toEvent = ({ content, at: _at, received: receivedMs, ...row }: Row, storeId: string): DenialEvent => {
-    const denial = JSON.parse(content) as DenialEvent['denial'];
+    const denial = parsed(content) as DenialEvent['denial'];
     // The time of the event is that of the collector: a reporter must not choose it.
     return { ...row, atMs: receivedMs, uid: eventUid(storeId, row.position, receivedMs), denial };
   };

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Detection, DetectionEvent } from '../detection/detection.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import { StoreError } from './error.ts';
+import { parsed } from './package-row.ts';
 import { eventUid, positionOfUid } from './row.ts';
 
 /** A detection, and when it was made. */
@@ -74,7 +75,7 @@ export function prepareDetectionTable(db: DatabaseSync, maxOfNode = MAX_OF_NODE)
     position,
     uid: eventUid(id, position, atMs),
     atMs,
-    detection: JSON.parse(content) as Detection,
+    detection: parsed(content) as Detection,
   });
   return {
     write: (detections) => {

@@ -9,6 +9,7 @@ import { AGENT_SILENT, DETECTION_RULES } from '../detection/rules.ts';
 import type { DetectionRule } from '../detection/rules.ts';
 import type { DetectionTable, TimedDetection } from './detection-table.ts';
 import { FINDINGS_OF_SUBJECT } from './key-table.ts';
+import { parsed } from './package-row.ts';
 import { toStoredFinding } from './row.ts';
 import type { ContentRow, NodeName } from './row.ts';
 
@@ -96,7 +97,7 @@ export function prepareDetector(db: DatabaseSync, table: DetectionTable): Detect
 
   const stateOf = (node: number, name: string): DetectionState | undefined => {
     const text = selectState.get(node, name)?.['state'];
-    return typeof text === 'string' ? (JSON.parse(text) as DetectionState) : undefined;
+    return typeof text === 'string' ? (parsed(text) as DetectionState) : undefined;
   };
   const keep = (node: number, name: string, state: DetectionState, atMs: number): void => {
     const isKept = state.isPending === true || state.items.some(({ isOn }) => isOn);

@@ -3,16 +3,6 @@ import { isActivityEvent, isDenialEvent, isDetectionEvent, isFindingEvent } from
 import { isRemediationEvent, isVulnerabilityEvent } from './stored-event.ts';
 import type { StoredEvent } from './stored-event.ts';
 
-/** The tables of events that are not changes of findings: all events of one of them are one source. */
-export const OTHER_SOURCES = Object.freeze([
-  'refusal',
-  'vulnerability_event',
-  'denial',
-  'remediation',
-  'activity',
-  'detection',
-] as const);
-
 /** Characters of detail in a unit, as in the quota of a node (4 KiB): a node must not take a disk with few events. */
 const UNIT_LENGTH = 4096;
 
@@ -26,14 +16,14 @@ export function nodeOfSource(source: string): string | undefined {
   return source.startsWith('node/') ? source.slice('node/'.length) : undefined;
 }
 
-/** Whose share of a backlog an event is: that of its node, or of its kind. */
+/** Whose share of a backlog an event is: that of its node, or of its kind. `COUNTS` in backlog-limit.ts has the same. */
 export function sourceOf(event: StoredEvent): string {
   if (isFindingEvent(event)) return nodeSource(event.finding.nodeId);
   if (isVulnerabilityEvent(event)) return 'vulnerability_event';
   if (isDenialEvent(event)) return 'denial';
   if (isRemediationEvent(event)) return 'remediation';
-  if (isActivityEvent(event)) return 'activity';
-  return isDetectionEvent(event) ? 'detection' : 'refusal';
+  if (isActivityEvent(event)) return 'nodeId' in event.activity ? nodeSource(event.activity.nodeId) : 'activity';
+  return isDetectionEvent(event) ? nodeSource(event.detection.nodeId) : 'refusal';
 }
 
 /** How much an event counts: one, or one for each 4 KiB of its detail. */

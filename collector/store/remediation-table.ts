@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { parsed } from './package-row.ts';
 import { eventUid } from './row.ts';
 import type { Remediation, RemediationEvent } from './stored-event.ts';
 
@@ -37,7 +38,7 @@ export function prepareRemediationTable(db: DatabaseSync): RemediationTable {
       const { id } = storeRow();
       return select.all(position, limit).map((row) => {
         const [at, atMs] = [Number(row['position']), Number(row['at'])];
-        const remediation = JSON.parse(String(row['content'])) as Remediation;
+        const remediation = parsed(String(row['content'])) as Remediation;
         return { position: at, uid: eventUid(id, at, atMs), atMs, remediation };
       });
     },

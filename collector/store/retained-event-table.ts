@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { compress, decompress } from './compression.ts';
 import { relaxed } from './connection.ts';
 import { sourceOf, unitsOf } from './event-source.ts';
+import { parsed } from './package-row.ts';
 import type { StoredEvent } from './stored-event.ts';
 
 /*
@@ -145,9 +146,9 @@ export function prepareRetainedEventTable(db: DatabaseSync): RetainedEventTable 
 
 function toEvents(content: Uint8Array): readonly StoredEvent[] | undefined {
   const text = decompress(content);
-  return text === undefined ? undefined : (JSON.parse(text) as readonly StoredEvent[]);
+  return text === undefined ? undefined : (parsed(text) as readonly StoredEvent[]);
 }
 
 function toShares(units: string): Readonly<Record<string, number>> {
-  return JSON.parse(units) as Readonly<Record<string, number>>;
+  return parsed(units) as Readonly<Record<string, number>>;
 }

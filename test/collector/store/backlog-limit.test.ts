@@ -11,9 +11,9 @@ import { commit, commitEvents, finding, T0 } from './fleet.ts';
 
 const SINK = 'siem';
 
-async function setUp(t: Test) {
+async function setUp(t: Test, activities: ReadonlySet<'scan'> = new Set()) {
   const path = join(t.testdir(), 'store.sqlite');
-  const store = await openSqliteStore({ path });
+  const store = await openSqliteStore({ path, activities });
   const sequences = new Map<string, number>();
   /** Changes findings of a node; each is an event. `round`: what makes it another change than the one before. */
   const happen = async (
@@ -115,17 +115,35 @@ await t.test('few large events count as many: bytes are limited as well', async 
   await store.close();
 });
 
-await t.test('events of other kinds: a kind is a share', async (t) => {
-  const { store, happen } = await setUp(t);
-  const refusal = { operation: 'enroll', nodeId: '', address: '', reason: 'r', atMs: T0, suppressed: 0 } as const;
-  await store.recordRefusals([refusal, refusal]);
-  await happen('n1', names(200));
-  await store.recordRefusals([refusal]);
-  const dropped = await store.dropOldest(SINK, 100);
-  t.same(dropped && [...dropped.bySource.keys()], ['node/n1']);
-  t.equal((await waiting(store)).filter((event) => 'operation' in event).length, 3);
-  await store.close();
-});
+await t.test(
+  'events of other kinds: detections and scans count for their node, of the rest a kind is a share',
+  async (t) => {
+    const { store, happen } = await setUp(t, new Set(['scan']));
+    const privileged = async (nodeId: string, count: number): Promise<void> => {
+      await commitEvents(store, commit({ nodeId, sequence: 1, snapshot: true, put: [] }));
+      const put = names(count).map((on) => finding({ on }));
+      await commitEvents(store, commit({ nodeId, sequence: 2, put }));
+    };
+    await privileged('quiet', 1);
+    await privileged('stolen', 50);
+    const refusal = { operation: 'enroll', nodeId: '', address: '', reason: 'r', atMs: T0, suppressed: 0 } as const;
+    await store.recordRefusals([refusal, refusal]);
+    await happen('n1', names(200));
+    await store.recordRefusals([refusal]);
+    const dropped = await store.dropOldest(SINK, 100);
+    t.same(dropped && [...dropped.bySource.keys()].sort(), ['node/n1', 'node/stolen']);
+    const left = await waiting(store);
+    t.equal(left.filter((event) => 'operation' in event).length, 3);
+    const detections = left.flatMap((event) => ('detection' in event ? event.detection.nodeId : []));
+    t.equal(detections.filter((nodeId) => nodeId === 'quiet').length, 1);
+    const scans = left.flatMap((event) =>
+      'activity' in event && event.activity.kind === 'scan' ? event.activity.nodeId : [],
+    );
+    t.same(scans, ['quiet', 'n1'], 'one for each complete report; that of the third was its oldest');
+    t.ok(left.length > 80 && left.length <= 94, String(left.length));
+    await store.close();
+  },
+);
 
 await t.test('a damaged row of retained events is counted, and does not stop the sink', async (t) => {
   const { store, happen, path } = await setUp(t);

@@ -264,6 +264,30 @@ await t.test('events whose details are damaged are delivered without them; all o
   await store.close();
 });
 
+await t.test(
+  'a damaged event of another table is damage of the file, which is then replaced: no sink waits for ever',
+  async (t) => {
+    const path = join(t.testdir(), 'store.sqlite');
+    const store = await openSqliteStore({ path });
+    const db = new DatabaseSync(path);
+    db.exec('UPDATE store SET position = 1');
+    for (const row of [
+      `activity VALUES (1, 5, '{')`,
+      `remediation VALUES (1, 5, '')`,
+      `detection VALUES (1, 5, 'n1', 'r', '[1,')`,
+      `denial VALUES (1, 5, 5, 's', 'r', 'i', 'p', 'o', 'n', 'x')`,
+      `vulnerability_event VALUES (1, 5, '}')`,
+      `dead_letter (sink, uid, position, at, attempts, reason, replay, bytes, content) VALUES ('s', 'u', 1, 5, 1, '', 1, 1, '{')`,
+    ]) {
+      db.exec(`INSERT INTO ${row}`);
+      await t.rejects(store.outbox(0, 10, 's'), { code: 'damaged' }, row);
+      db.exec(`DELETE FROM ${row.split(' ')[0] ?? ''}`);
+    }
+    db.close();
+    await store.close();
+  },
+);
+
 await t.test('events as large as a node can make them are read a few at a time', async (t) => {
   const path = join(t.testdir(), 'store.sqlite');
   const store = await openSqliteStore({ path });
