@@ -22,10 +22,18 @@ export function parseEnforce(text: string): 'enforcing' | 'permissive' | undefin
   return text.trim() === '0' ? 'permissive' : undefined;
 }
 
-/** The word after `SELINUX=` in `/etc/selinux/config`, selinux_config(5); the last line counts. */
+/**
+ * The mode in `/etc/selinux/config` as selinux_getenforcemode(3) reads it: the first line that begins with `SELINUX=` and
+ * one of the modes counts, whatever follows; empty where there is none.
+ */
 export function parseSelinuxConfig(text: string): string {
-  const lines = [...text.matchAll(/^[ \t]*SELINUX=[ \t]*(\w{1,64})/gm)];
-  return (lines.at(-1)?.[1] ?? '').toLowerCase();
+  for (const line of text.split('\n')) {
+    const mode = line.startsWith('SELINUX=')
+      ? /^=\s*(enforcing|permissive|disabled)/i.exec(line.slice(7))?.[1]
+      : undefined;
+    if (mode !== undefined) return mode.toLowerCase();
+  }
+  return '';
 }
 
 /** A switch of a kernel module: `Y` or `N`. */

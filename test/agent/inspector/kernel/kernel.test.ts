@@ -12,6 +12,25 @@ import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { accessTo } from '../../../fixture/inspector/access.ts';
 
+t.test('/etc/selinux/config', (t) => {
+  // What selinux_getenforcemode(3) of libselinux 3.8 answers for these files.
+  const answers: readonly (readonly [text: string, mode: string])[] = [
+    ['SELINUX=permissive\nSELINUX=enforcing\n', 'permissive'],
+    ['SELINUX=enforcing\nSELINUX=disabled\n', 'enforcing'],
+    ['SELINUX=bogus\nSELINUX=permissive\n', 'permissive'],
+    [' SELINUX=disabled\nSELINUX=enforcing\n', 'enforcing'],
+    ['SELINUX= Enforcing # x\r\n', 'enforcing'],
+    ['SELINUX=enforcingly', 'enforcing'],
+    ['  SELINUX=enforcing\n', ''],
+    ['SELINUX =enforcing\n', ''],
+    ['SELINUX="enforcing"\n', ''],
+    ['selinux=enforcing\n', ''],
+    ['SELINUX=\nenforcing\n', ''],
+  ];
+  for (const [text, mode] of answers) t.equal(parse.parseSelinuxConfig(text), mode, JSON.stringify(text));
+  t.end();
+});
+
 t.test('files of the kernel, as its documentation shows them', (t) => {
   t.same(parse.parseLsm('lockdown,capability,landlock,yama,apparmor,bpf\n'), [
     'lockdown',
