@@ -27,6 +27,7 @@ export const hostInspector: Inspector<'host'> = {
     '/etc/ld.so.preload',
     '/etc/systemd/journald.conf',
     '/etc/systemd/journald.conf.d',
+    '/etc/apt/apt.conf',
     '/etc/apt/apt.conf.d',
     '/run/reboot-required',
     ...MODPROBE_DIRECTORIES,

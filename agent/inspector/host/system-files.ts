@@ -2,6 +2,7 @@ import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { HostFact } from '../../../posture/fact/host.ts';
 import type { Host } from '../../host/host.ts';
 import { clip } from '../clip.ts';
+import { isAptPart, parseAptConfig } from './apt-config.ts';
 import { readText, unseen } from '../read-text.ts';
 import { compareKeys } from '../../../posture/text-order.ts';
 
@@ -123,21 +124,35 @@ export async function readAutomaticUpdates(host: Host): Promise<HostFact['automa
   return apt;
 }
 
+const PERIODIC = 'apt::periodic';
+/** Starts it every day. */
+const APT_TIMER = '/etc/systemd/system/apt-daily-upgrade.timer';
+
 /** Debian and Ubuntu: the program is installed, and APT starts it, apt.conf(5). The last file that says so counts. */
 async function readUnattendedUpgrades(host: Host): Promise<HostFact['automaticUpdates']> {
   const directory = '/etc/apt/apt.conf.d';
   const program = await host.stat('/usr/bin/unattended-upgrade');
   if (!program.ok) return program.code === 'absent' ? absent(directory) : unreadable(directory, program.reason);
   const listed = await host.list(directory, { maxEntries: 256 });
-  if (!listed.ok) return unseen(listed, directory);
-  let interval = '0';
-  for (const name of listed.value) {
-    const read = await readText(host, `${directory}/${name}`, 256 * 1024);
-    if (!read.ok && read.code !== 'absent') return unreadable(`${directory}/${name}`, read.reason);
-    const pattern = /^[ \t]*APT::Periodic::Unattended-Upgrade[ \t]+"([^"]*)"/gim;
-    interval = (read.ok ? [...read.value.matchAll(pattern)].at(-1)?.[1] : undefined) ?? interval;
+  if (!listed.ok && listed.code !== 'absent') return unreadable(directory, listed.reason);
+  const parts = listed.ok ? listed.value.filter(isAptPart).map((name) => `${directory}/${name}`) : [];
+  const values = new Map<string, string>();
+  for (const path of [...parts, '/etc/apt/apt.conf']) {
+    const read = await readText(host, path, 256 * 1024);
+    if (!read.ok && read.code !== 'absent') return unreadable(path, read.reason);
+    for (const change of read.ok ? parseAptConfig(read.value) : []) {
+      if (change.kind === 'set') values.set(change.name, change.value);
+      else
+        for (const name of values.keys())
+          if (name === change.name || name.startsWith(`${change.name}::`)) values.delete(name);
+    }
   }
-  return interval === '' || interval === '0' ? absent(directory) : seen('unattended-upgrades', directory);
+  const isOn = (name: string, unset: string): boolean =>
+    !['', '0'].includes(values.get(`${PERIODIC}::${name}`) ?? unset);
+  const masked = await host.readLink(APT_TIMER);
+  return isOn('enable', '1') && isOn('unattended-upgrade', '0') && !(masked.ok && masked.value === '/dev/null')
+    ? seen('unattended-upgrades', directory)
+    : absent(directory);
 }
 
 /** Where systemd has the links to units that it starts. */

@@ -133,6 +133,32 @@ t.test('no layout of a distribution fails', async (t) => {
   for (const [name, tree] of Object.entries(LAYOUTS)) t.same(failing(await inspect(t, tree)), [], name);
 });
 
+t.test('unattended upgrades of APT', async (t) => {
+  const KEY = 'APT::Periodic::Unattended-Upgrade';
+  const at = '/etc/apt/apt.conf.d';
+  // What apt-config(8) of APT 3.0 answers for these files; a value that is neither empty nor 0 is on.
+  const cases: readonly (readonly [files: Tree, isOn: boolean])[] = [
+    [{ [`${at}/20a`]: 'APT { Periodic { Unattended-Upgrade "1"; }; };\n' }, true],
+    [{ [`${at}/20a`]: 'APT::Periodic\n{ Unattended-Upgrade "1"; }\n' }, true],
+    [{ [`${at}/20a`]: `apt::periodic::unattended-upgrade\n"1"\n;\n` }, true],
+    [{ [`${at}/20a`]: `Foo { "x"; "// y"; };\n${KEY} always;\n` }, true],
+    [{ [`${at}/20a`]: `${KEY} "1"; // ${KEY} "0";\n# ${KEY} "0";\n` }, true],
+    [{ [`${at}/20a`]: `/* ${KEY} "1"; */\n` }, false],
+    [{ [`${at}/20a`]: `x "y"; // ${KEY} "1";\n` }, false],
+    [{ [`${at}/20a`]: `${KEY} "0";\n`, [`${at}/20a.dpkg-old`]: `${KEY} "1";\n`, [`${at}/30~`]: `${KEY} "1";` }, false],
+    [{ [`${at}/20a`]: `${KEY} "0";\n`, [`${at}/30.conf`]: `${KEY} "1";\n` }, true],
+    [{ [`${at}/20a`]: `${KEY} "1";\n`, '/etc/apt/apt.conf': `${KEY} "0";\n` }, false],
+    [{ [`${at}/20a`]: `${KEY} "1";\n`, [`${at}/99x`]: '#clear APT::Periodic;\n' }, false],
+    // apt.systemd.daily(8): it does nothing then; and nothing starts it where its timer is masked.
+    [{ [`${at}/20a`]: 'APT::Periodic {\n Unattended-Upgrade "1";\n Enable "0";\n};\n' }, false],
+    [{ [`${at}/20a`]: `${KEY} "1";\n`, '/etc/systemd/system/apt-daily-upgrade.timer': '-> /dev/null' }, false],
+  ];
+  for (const [files, isOn] of cases) {
+    const { automaticUpdates } = await inspect(t, { '/usr/bin/unattended-upgrade': '', ...files });
+    t.equal(automaticUpdates.state, isOn ? 'seen' : 'absent', JSON.stringify(files));
+  }
+});
+
 t.test('one change, one failure', async (t) => {
   const changes: readonly (readonly [Tree, string])[] = [
     [{ '/etc/ld.so.preload': '/lib/x.so\n' }, 'host.library-preload'],
