@@ -38,7 +38,7 @@ import type { Judgement } from './verdict.ts';
 export interface Change {
   readonly facts: ReadonlySet<FactName>;
   readonly containers: ReadonlySet<string>;
-  /** Settings that changed of any engine; none: `docker` and `engines` changed in other fields. */
+  /** Settings that changed of any engine that was there before. Containers of others are in `containers`. */
   readonly engineSettings: ReadonlySet<keyof EngineSettings>;
 }
 
@@ -150,7 +150,7 @@ function touches(check: Check, { facts, containers, engineSettings }: Change): b
     // What needs the Docker daemon is judged for each of them.
     if (name !== 'docker') return facts.has(name);
     if (settings === undefined) return facts.has('docker') || facts.has('engines');
-    // Which engine runs a container follows from the endpoints.
+    // The first engine stands in for one that is not known.
     return engineSettings.has('endpoint') || settings.some((setting) => engineSettings.has(setting));
   };
   if (check.needs.some(isTouchedBy) || (check.judges === 'docker' && facts.has('engines'))) return true;

@@ -49,17 +49,35 @@ export function changeBetween(before: Facts, after: Facts): Change {
     if (ids === undefined) facts.add('containers');
     else addAll(ids);
   }
-  return { facts, containers, engineSettings: changedSettings(before, after) };
+  if (before.docker === after.docker && before.engines === after.engines)
+    return { facts, containers, engineSettings: new Set() };
+  const [old, now] = [settingsByEndpoint(before), settingsByEndpoint(after)];
+  const isOfAnother = ({ engine }: ContainerFact): boolean => old.has(engine) !== now.has(engine);
+  // Those of an engine that came or went are judged with the settings of another engine than before.
+  if (after.containers.state === 'seen') addAll(after.containers.value.filter(isOfAnother).map(({ id }) => id));
+  const engineSettings = changedSettings(old, now);
+  if (before.docker.endpoint !== after.docker.endpoint) engineSettings.add('endpoint');
+  return { facts, containers, engineSettings };
 }
 
-function changedSettings(before: Facts, after: Facts): ReadonlySet<keyof EngineSettings> {
-  if (before.docker === after.docker && before.engines === after.engines) return new Set();
-  const settings = ({ docker, engines }: Facts): readonly EngineSettings[] => [docker, ...engines].map(engineSettings);
-  const [old, now] = [settings(before), settings(after)];
-  const names = Object.keys(engineSettings(after.docker)) as (keyof EngineSettings)[];
-  const differs = (name: keyof EngineSettings): boolean =>
-    old.length !== now.length || now.some((engine, index) => !sameValue(old[index]?.[name], engine[name]));
-  return new Set(names.filter(differs));
+type SettingsByEndpoint = ReadonlyMap<string, EngineSettings>;
+
+function settingsByEndpoint({ docker, engines }: Facts): SettingsByEndpoint {
+  // Of two engines at one endpoint the first one counts.
+  const all = [docker, ...engines].toReversed();
+  return new Map(all.map((engine) => [engine.endpoint, engineSettings(engine)]));
+}
+
+/** Settings that differ of an engine which is in both. */
+function changedSettings(before: SettingsByEndpoint, after: SettingsByEndpoint): Set<keyof EngineSettings> {
+  const changed = new Set<keyof EngineSettings>();
+  for (const [endpoint, now] of after) {
+    const old = before.get(endpoint);
+    if (old === undefined) continue;
+    for (const name of Object.keys(now) as (keyof EngineSettings)[])
+      if (!sameValue(old[name], now[name])) changed.add(name);
+  }
+  return changed;
 }
 
 /** Ids of those that came, went or changed; undefined where the fact changed as a whole. */

@@ -14,7 +14,7 @@ export interface ReadSet {
   /** For each question after the status of a thread: what it said of what is looked at. */
   readonly statuses: readonly (string | undefined)[];
   /** Limits, of which those of the cgroups above are shared by many containers. */
-  readonly limits: readonly (readonly [path: string, limit: Read<number>])[];
+  readonly limits: readonly { readonly path: string; readonly limit: Read<number> }[];
 }
 
 /** A view that notes what is asked through it. */
@@ -37,7 +37,7 @@ export function recordReads(view: NodeView, id: string): RecordingView {
   const requests: ReadRequest[] = [];
   const results: ReadResult[] = [];
   const statuses: (string | undefined)[] = [];
-  const limits: [string, Read<number>][] = [];
+  const limits: { readonly path: string; readonly limit: Read<number> }[] = [];
   let bytes = 0;
   const note = <A extends ReadResult>(question: ReadRequest, answer: A): A => {
     // It is written once and then stays as long as its namespace (user_namespaces(7)), which is asked for: ns/user.
@@ -70,7 +70,7 @@ export function recordReads(view: NodeView, id: string): RecordingView {
           // Its own is asked for like everything else of it; those above are the same for many.
           if (path.includes(id)) return readLimit(noting, path);
           const limit = await view.limits.read(path);
-          limits.push([path, limit]);
+          limits.push({ path, limit });
           return limit;
         },
       },
@@ -94,8 +94,8 @@ export async function isUnchanged(view: NodeView, readSet: ReadSet): Promise<boo
     if (status === undefined || statusText(answer) !== status) return false;
   }
   for (let index = 0; index < readSet.limits.length; index += 1) {
-    const [path, before] = readSet.limits[index] as ReadSet['limits'][number];
-    if (!sameLimit(view.limits.known(path) ?? (await view.limits.read(path)), before)) return false;
+    const { path, limit } = readSet.limits[index] as ReadSet['limits'][number];
+    if (!sameLimit(view.limits.known(path) ?? (await view.limits.read(path)), limit)) return false;
   }
   return true;
 }

@@ -78,8 +78,8 @@ async function readProcesses({ host, cache }: CachedHost): Promise<Read<readonly
   const earlier: (ReadResult | undefined)[] = [];
   for (const pid of pids) {
     const known = before?.get(pid);
-    const [comm, executable] = known?.requests ?? requestsFor(pid);
-    requests.push(comm, executable);
+    const asked = known?.requests ?? requestsFor(pid);
+    requests.push(asked[0], asked[1]);
     earlier.push(known?.results[0], known?.results[1]);
   }
   const results = await host.readMany(requests, earlier);
@@ -87,15 +87,20 @@ async function readProcesses({ host, cache }: CachedHost): Promise<Read<readonly
   const processes: NamedProcess[] = [];
   for (let index = 0; index < pids.length; index += 1) {
     const pid = pids[index] as string;
-    const [comm, executable] = [results[2 * index] as ReadResult, results[2 * index + 1] as ReadResult];
+    // No pattern of an array, which would make an iterator for each process.
+    const comm = results[2 * index] as ReadResult;
+    const executable = results[2 * index + 1] as ReadResult;
     // Any process may be the one that is looked for. Where that of pid 1 is denied, all of other users are (hidepid=1).
     if (isFault(comm) || (!comm.ok && comm.code === 'denied' && pid === '1'))
       return { ...comm, reason: `/proc/${pid}/comm: ${comm.reason}` };
     const known = before?.get(pid);
     const isSame = known !== undefined && known.results[0] === comm && known.results[1] === executable;
     const process = isSame ? known.process : toNamedProcess(Number(pid), comm, executable as Read<string>);
-    const asked = [requests[2 * index] as ReadRequest, requests[2 * index + 1] as ReadRequest] as const;
-    after.set(pid, isSame ? known : { requests: asked, results: [comm, executable], process });
+    if (isSame) after.set(pid, known);
+    else {
+      const asked = [requests[2 * index] as ReadRequest, requests[2 * index + 1] as ReadRequest] as const;
+      after.set(pid, { requests: asked, results: [comm, executable], process });
+    }
     if (process !== undefined) processes.push(process);
   }
   cache.set(NODE_SUBJECT, KNOWN, after);
