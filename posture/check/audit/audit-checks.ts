@@ -166,7 +166,7 @@ function auditCheck({ target, id, name, path, severity, rationale }: Audited): N
     failTitle: `No audit rule watches: ${name}`,
     severity,
     rationale,
-    remediation: `Add a line to a file of /etc/audit/rules.d, such as -w ${path} -p wa -k docker, with the path as on this host. Load it with augenrules --load; auditctl -l must list it. For a program that is replaced by updates, the rule follows the path.`,
+    remediation: `Add the line -w ${path} -p wa -k docker to /etc/audit/rules.d/docker.rules, with the path as on this host. Load it with augenrules --load; auditctl -l must list it. For a program that is replaced by updates, the rule follows the path.`,
     references: [
       'https://man7.org/linux/man-pages/man7/audit.rules.7.html',
       'https://man7.org/linux/man-pages/man8/augenrules.8.html',

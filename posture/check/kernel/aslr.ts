@@ -7,7 +7,7 @@ export const aslr = sysctlCheck({
   severity: 'medium',
   rationale: 'With a fixed layout a memory bug becomes a working exploit at the first attempt.',
   remediation:
-    'Run sysctl -w kernel.randomize_va_space=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. Also remove norandmaps from the kernel command line.',
+    'Run sysctl -w kernel.randomize_va_space=2, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. Also remove norandmaps from the kernel command line.',
   rules: [
     {
       name: 'kernel.randomize_va_space',

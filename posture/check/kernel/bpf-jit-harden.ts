@@ -8,7 +8,7 @@ export const bpfJitHarden = sysctlCheck({
   rationale:
     'Without hardening, constants of a BPF program become machine code unchanged, which lets an attacker place chosen code in kernel memory.',
   remediation:
-    'Run sysctl -w net.core.bpf_jit_harden=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 2 covers root as well and reduces throughput of network plugins that use eBPF.',
+    'Run sysctl -w net.core.bpf_jit_harden=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. The value 2 covers root as well and reduces throughput of network plugins that use eBPF.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/net.html',
   rules: [
     {

@@ -8,7 +8,7 @@ export const dmesgRestrict = sysctlCheck({
   rationale:
     'The kernel log shows addresses, devices and crashes of other containers, which helps to prepare an escape.',
   remediation:
-    'Run sysctl -w kernel.dmesg_restrict=1, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w kernel.dmesg_restrict=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   rules: [
     {
       name: 'kernel.dmesg_restrict',

@@ -8,7 +8,7 @@ export const ioUring = sysctlCheck({
   rationale:
     'io_uring bypasses filters and audit trails that are based on system calls, and has been the source of many kernel exploits.',
   remediation:
-    'Run sysctl -w kernel.io_uring_disabled=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. With 1 only members of kernel.io_uring_group may use it, with 2 nobody.',
+    'Run sysctl -w kernel.io_uring_disabled=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. With 1 only members of kernel.io_uring_group may use it, with 2 nobody.',
   rules: [
     {
       name: 'kernel.io_uring_disabled',

@@ -8,7 +8,7 @@ export const kexecLoad = sysctlCheck({
   rationale:
     'With kexec, root replaces the running kernel, bypassing Secure Boot and lockdown. An attacker who escaped a container can stay permanently.',
   remediation:
-    'Run sysctl -w kernel.kexec_load_disabled=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. Not where kdump is used: it must be loaded first.',
+    'Run sysctl -w kernel.kexec_load_disabled=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. Not where kdump is used: it must be loaded first.',
   rules: [
     {
       name: 'kernel.kexec_load_disabled',

@@ -8,7 +8,7 @@ export const kptrRestrict = sysctlCheck({
   rationale:
     'Addresses in /proc/kallsyms and similar files reveal where the kernel is in memory, which defeats address randomisation.',
   remediation:
-    'Run sysctl -w kernel.kptr_restrict=1, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 2 hides them from root as well.',
+    'Run sysctl -w kernel.kptr_restrict=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. The value 2 hides them from root as well.',
   rules: [
     {
       name: 'kernel.kptr_restrict',

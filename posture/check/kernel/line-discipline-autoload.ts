@@ -8,7 +8,7 @@ export const lineDisciplineAutoload = sysctlCheck({
   rationale:
     'Line disciplines are old, rarely tested kernel modules that any process with a terminal can load. Several have had vulnerabilities.',
   remediation:
-    'Run sysctl -w dev.tty.ldisc_autoload=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w dev.tty.ldisc_autoload=0, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   reference: 'https://docs.kernel.org/driver-api/tty/tty_ldisc.html',
   rules: [
     {

@@ -7,7 +7,7 @@ export const mmapMinAddr = sysctlCheck({
   severity: 'low',
   rationale: 'If the first pages can be mapped, a null pointer bug of the kernel reads data of the attacker.',
   remediation:
-    'Run sysctl -w vm.mmap_min_addr=65536, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w vm.mmap_min_addr=65536, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/vm.html',
   rules: [
     {

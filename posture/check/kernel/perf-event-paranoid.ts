@@ -8,7 +8,7 @@ export const perfEventParanoid = sysctlCheck({
   rationale:
     'Performance counters reveal what the kernel and other processes do, and the interface has had vulnerabilities of its own.',
   remediation:
-    'Run sysctl -w kernel.perf_event_paranoid=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. Debian and Ubuntu kernels know 3 and 4, which forbid it altogether.',
+    'Run sysctl -w kernel.perf_event_paranoid=2, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. Debian and Ubuntu kernels know 3 and 4, which forbid it altogether.',
   reference: 'https://docs.kernel.org/admin-guide/perf-security.html',
   rules: [
     {

@@ -8,7 +8,7 @@ export const protectedFiles = sysctlCheck({
   rationale:
     'If a privileged program opens a known name in /tmp for writing, an attacker can have placed a FIFO or a file there.',
   remediation:
-    'Run sysctl -w fs.protected_fifos=1 fs.protected_regular=2, and add both lines to a file below /etc/sysctl.d.',
+    'Run sysctl -w fs.protected_fifos=1 fs.protected_regular=2, and add both lines to /etc/sysctl.d/99-zz-hardening.conf.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/fs.html',
   rules: [
     {

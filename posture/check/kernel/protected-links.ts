@@ -7,7 +7,7 @@ export const protectedLinks = sysctlCheck({
   severity: 'medium',
   rationale: 'A link that an attacker placed in /tmp directs a privileged program to another file.',
   remediation:
-    'Run sysctl -w fs.protected_symlinks=1 fs.protected_hardlinks=1, and add both lines to a file below /etc/sysctl.d.',
+    'Run sysctl -w fs.protected_symlinks=1 fs.protected_hardlinks=1, and add both lines to /etc/sysctl.d/99-zz-hardening.conf.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/fs.html',
   rules: [
     {

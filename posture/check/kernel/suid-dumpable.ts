@@ -13,7 +13,7 @@ export const suidDumpable = nodeCheck({
   rationale:
     'The core dump of a set-user-ID program contains what it read as root: password hashes, keys. The user who runs it may read the dump and choose its location.',
   remediation:
-    'Run sysctl -w fs.suid_dumpable=0, and add the line to a file below /etc/sysctl.d. If systemd-coredump collects dumps, the value 2 is accepted.',
+    'Run sysctl -w fs.suid_dumpable=0, and add the line to /etc/sysctl.d/99-zz-hardening.conf. If systemd-coredump collects dumps, the value 2 is accepted.',
   references: ['https://docs.kernel.org/admin-guide/sysctl/fs.html'],
   judges: 'node',
   needs: ['kernel'],

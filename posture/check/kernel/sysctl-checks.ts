@@ -23,7 +23,7 @@ function each(names: readonly SysctlName[], value: number): readonly SysctlRule[
 
 /** How to set sysctls for good. */
 function lines(values: string): string {
-  return `Add ${values} to a file below /etc/sysctl.d and run sysctl --system.`;
+  return `Add ${values} to /etc/sysctl.d/99-zz-hardening.conf and run sysctl --system.`;
 }
 
 /** What the kubelet sets if the host has other values: `--protect-kernel-defaults`, its startup code. */

@@ -11,7 +11,7 @@ export const sysrq = sysctlCheck({
   rationale:
     'On a console, SysRq kills processes, remounts file systems and reboots without a login. A container with access to /proc/sysrq-trigger can do the same.',
   remediation:
-    'Run sysctl -w kernel.sysrq=0, and add the line to a file below /etc/sysctl.d to keep it after a restart. A mask of 4 (secure attention), 8 (dumps) and 16 (sync) is accepted.',
+    'Run sysctl -w kernel.sysrq=0, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. A mask of 4 (secure attention), 8 (dumps) and 16 (sync) is accepted.',
   reference: 'https://docs.kernel.org/admin-guide/sysrq.html',
   rules: [
     {

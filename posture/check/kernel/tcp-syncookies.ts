@@ -8,7 +8,7 @@ export const tcpSyncookies = sysctlCheck({
   rationale:
     'Without them a small flood of half-open connections fills the queue of a service, which then refuses all clients.',
   remediation:
-    'Run sysctl -w net.ipv4.tcp_syncookies=1, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w net.ipv4.tcp_syncookies=1, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   reference: 'https://docs.kernel.org/networking/ip-sysctl.html',
   rules: [
     {

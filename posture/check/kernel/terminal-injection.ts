@@ -8,7 +8,7 @@ export const terminalInjection = sysctlCheck({
   rationale:
     'With TIOCSTI, a program in a container that was started with the terminal of an administrator types commands into the shell of the administrator.',
   remediation:
-    'Run sysctl -w dev.tty.legacy_tiocsti=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w dev.tty.legacy_tiocsti=0, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   reference: 'https://man7.org/linux/man-pages/man2/TIOCSTI.2const.html',
   rules: [
     {

@@ -8,7 +8,7 @@ export const unprivilegedBpf = sysctlCheck({
   rationale:
     'Many vulnerabilities of the BPF verifier led from an unprivileged account to the kernel, and BPF programs help to exploit speculative execution.',
   remediation:
-    'Run sysctl -w kernel.unprivileged_bpf_disabled=2, and add the line to a file below /etc/sysctl.d to keep it after a restart. The value 1 is equally strict and cannot be reverted before the next boot.',
+    'Run sysctl -w kernel.unprivileged_bpf_disabled=2, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart. The value 1 is equally strict and cannot be reverted before the next boot.',
   rules: [
     {
       name: 'kernel.unprivileged_bpf_disabled',

@@ -8,7 +8,7 @@ export const userfaultfd = sysctlCheck({
   rationale:
     'userfaultfd lets a process pause the kernel in the middle of a copy for any time, which exploits use to win races.',
   remediation:
-    'Run sysctl -w vm.unprivileged_userfaultfd=0, and add the line to a file below /etc/sysctl.d to keep it after a restart.',
+    'Run sysctl -w vm.unprivileged_userfaultfd=0, and add the line to /etc/sysctl.d/99-zz-hardening.conf to keep it after a restart.',
   reference: 'https://docs.kernel.org/admin-guide/sysctl/vm.html',
   rules: [
     {

@@ -8,7 +8,7 @@ export const yamaPtrace = sysctlCheck({
   rationale:
     'Without Yama, a compromised process reads memory and keys of every other process of the same user, including agents and shells.',
   remediation:
-    'Boot with yama among the security modules (lsm=…,yama on the kernel command line where it is built in), then set kernel.yama.ptrace_scope=1 below /etc/sysctl.d.',
+    'Boot with yama among the security modules (lsm=…,yama on the kernel command line where it is built in), then set kernel.yama.ptrace_scope=1 in /etc/sysctl.d/99-zz-hardening.conf.',
   reference: 'https://docs.kernel.org/admin-guide/LSM/Yama.html',
   rules: [
     {

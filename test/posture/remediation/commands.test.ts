@@ -1,5 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
+import type { Test } from 'tap';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import { commandsFor, FAMILIES, familyOf } from '../../../posture/remediation/commands.ts';
 
@@ -59,5 +63,51 @@ t.test('the most specific entry counts', (t) => {
   t.same(commandsFor('ssh.root-login', 'redhat'), ['sshd -t && systemctl reload sshd']);
   t.match(commandsFor('ssh.root-login', 'talos'), [/talosctl/]);
   t.same(commandsFor('container.privileged', 'debian'), []);
+  t.end();
+});
+
+/** `KEYWORD VALUE` in the remediations of checks of sshd, and `"KEY": VALUE` for daemon.json. */
+const SSHD_LINE =
+  /\b(?!IdentitiesOnly)[A-Z][A-Za-z0-9]+[a-z] (?:yes|no|\d[\d:]*|publickey(?:,[a-z-]+)?|VERBOSE|INFO|-\*\S+\*|LANG LC_\*)(?=[\s,.)]|$)/g;
+const DAEMON_KEY = /"[a-z][a-z-]+": (?:true|false|"[^"]*")/g;
+
+function written(area: RegExp, pattern: RegExp): readonly string[] {
+  const texts = CHECKS.filter(({ id }) => area.test(id)).flatMap(({ remediation }) => remediation.match(pattern) ?? []);
+  return [...new Set(texts)];
+}
+
+function accepts(t: Test, program: string, args: readonly string[], text: string): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-remediation-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'file');
+  writeFileSync(file, text);
+  const done = spawnSync(program, [...args, file], { encoding: 'utf8' });
+  if (done.status !== 0) t.comment(done.stderr);
+  return done.status === 0;
+}
+
+const [SSHD, DOCKERD] = ['/usr/sbin/sshd', ['/usr/sbin/dockerd', '/usr/bin/dockerd'].find(existsSync)];
+
+const noSshd = spawnSync(SSHD, ['-G', '-f', '/dev/null']).status === 0 ? false : 'no sshd with the option -G';
+
+t.test('sshd accepts each line of a remediation', { skip: noSshd }, (t) => {
+  const lines = written(/^(?:ssh|account)\./, SSHD_LINE);
+  t.ok(lines.length > 15);
+  const sshd = (line: string): boolean => accepts(t, SSHD, ['-G', '-f'], `${line}\n`);
+  for (const line of lines) t.ok(sshd(line), line);
+  t.notOk(sshd('PermitRootLogn no'), 'what it does not know is refused');
+  t.end();
+});
+
+t.test('dockerd accepts each key of a remediation', { skip: DOCKERD === undefined && 'no dockerd' }, (t) => {
+  const keys = written(/^(?:daemon|container)\./, DAEMON_KEY);
+  const [, ulimits = ''] =
+    /"default-ulimits" in daemon\.json, for example (\{.*?\}\})/.exec(
+      written(/^daemon\.default-ulimits$/, /.+/g)[0] ?? '',
+    ) ?? [];
+  t.ok(keys.length > 8 && ulimits !== '');
+  const dockerd = (text: string): boolean => accepts(t, DOCKERD ?? '', ['--validate', '--config-file'], `{${text}}`);
+  for (const key of [...keys, `"default-ulimits": ${ulimits}`]) t.ok(dockerd(key), key);
+  t.notOk(dockerd('"live-restor": true'), 'what it does not know is refused');
   t.end();
 });
