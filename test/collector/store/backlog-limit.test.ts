@@ -15,24 +15,28 @@ async function setUp(t: Test, activities: ReadonlySet<'scan'> = new Set()) {
   const path = join(t.testdir(), 'store.sqlite');
   const store = await openSqliteStore({ path, activities });
   const sequences = new Map<string, number>();
-  /** Changes findings of a node; each is an event. `round`: what makes it another change than the one before. */
-  const happen = async (
-    nodeId: string,
-    names: readonly string[],
+  /** Changes findings of nodes in one transaction; each is an event. Returns the uids of each change. */
+  const happenTogether = async (
+    changes: readonly (readonly [nodeId: string, names: readonly string[]])[],
     { seen = '', on = store }: { seen?: string; on?: Store } = {},
-  ): Promise<readonly string[]> => {
-    const sequence = (sequences.get(nodeId) ?? 0) + 1;
-    sequences.set(nodeId, sequence);
-    const evidence = [{ source: String(sequence), seen, expected: '' }];
-    const put = names.map((name) => finding({ check: 'container.memory-limit', on: name, evidence }));
-    const events = await commitEvents(on, commit({ nodeId, sequence, snapshot: sequence === 1, put }));
-    return events.map(({ uid }) => uid);
+  ): Promise<readonly (readonly string[])[]> => {
+    const commits = changes.map(([nodeId, of]) => {
+      const sequence = (sequences.get(nodeId) ?? 0) + 1;
+      sequences.set(nodeId, sequence);
+      const evidence = [{ source: String(sequence), seen, expected: '' }];
+      const put = of.map((name) => finding({ check: 'container.memory-limit', on: name, evidence }));
+      return commit({ nodeId, sequence, snapshot: sequence === 1, put });
+    });
+    const results = await on.commit(commits);
+    return results.map((result) => (result.outcome === 'applied' ? result.events.map(({ uid }) => uid) : []));
   };
-  return { path, store, happen };
+  const happen = async (nodeId: string, of: readonly string[], options = {}): Promise<readonly string[]> =>
+    (await happenTogether([[nodeId, of]], options)).flat();
+  return { path, store, happen, happenTogether };
 }
 
 /** Everything that waits for a sink, as it reads it. */
-async function waiting(store: Store, sink = SINK, step = 37): Promise<readonly StoredEvent[]> {
+async function waiting(store: Store, sink = SINK, step = 97): Promise<readonly StoredEvent[]> {
   const events: StoredEvent[] = [];
   for (let position = await store.cursor(sink); ;) {
     const page = await store.outbox(position, step, sink);
@@ -46,12 +50,14 @@ const uidsOf = (events: readonly StoredEvent[]) => events.map(({ uid }) => uid);
 const names = (count: number) => Array.from({ length: count }, (_, index) => `c${String(index)}`);
 
 await t.test('a node that floods displaces its own events, and none of its neighbours', async (t) => {
-  const { store, happen, path } = await setUp(t);
+  const { store, happen, happenTogether, path } = await setUp(t);
   const neighbours: string[] = [];
   const flood: string[] = [];
   for (let round = 0; round < 30; round += 1) {
-    for (const node of ['n1', 'n2', 'n3']) neighbours.push(...(await happen(node, ['a', 'b'])));
-    flood.push(...(await happen('stolen', names(100))));
+    const small = ['n1', 'n2', 'n3'].map((node) => [node, ['a', 'b']] as const);
+    const [one = [], two = [], three = [], many = []] = await happenTogether([...small, ['stolen', names(100)]]);
+    neighbours.push(...one, ...two, ...three);
+    flood.push(...many);
   }
   const before = await waiting(store);
   t.equal(before.length, 180 + 3000);
@@ -198,14 +204,15 @@ function expected(events: readonly StoredEvent[], target: number): ReadonlyMap<s
 
 await t.test('random nodes, acknowledgements, restarts and limits: shares, order and counts hold', async (t) => {
   const random = createRandom(20_261_129);
-  const { store: first, happen, path } = await setUp(t);
+  const { store: first, happenTogether, path } = await setUp(t);
   let store = first;
   let drops = 0;
-  for (let round = 0; round < 60; round += 1) {
-    for (let commits = random.between(1, 8); commits > 0; commits -= 1) {
+  for (let round = 0; round < 40; round += 1) {
+    const changes = Array.from({ length: random.between(1, 8) }, () => {
       const node = random.pick(['a', 'a', 'a', 'b', 'b', 'c', 'd']);
-      await happen(node, names(random.between(1, node === 'a' ? 60 : 12)), { on: store });
-    }
+      return [node, names(random.between(1, node === 'a' ? 60 : 12))] as const;
+    });
+    await happenTogether(changes, { on: store });
     const before = await waiting(store);
     if (random.next() < 0.5) {
       const limit = random.between(32, 400);
