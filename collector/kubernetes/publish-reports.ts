@@ -10,7 +10,7 @@ import type { KubernetesApi, KubernetesErrorCode, KubernetesResult } from '../..
 import type { Issue } from '../status/collector-status.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { NodeRow, Store, StoredFinding } from '../store/store.ts';
-import { MANAGED_BY, NAME_PREFIX, NODE_LABEL, REPORT_KINDS, toReports } from './report-objects.ts';
+import { MANAGED_BY, NAME_PREFIX, NODE_LABEL, NODE_LIMITS, REPORT_KINDS, toReports } from './report-objects.ts';
 import type { NodeReports, ReportGroup, ReportObject } from './report-objects.ts';
 
 /** What reports are published with. */
@@ -313,7 +313,7 @@ function issuesOf(
     issues.push({
       code: 'policyReports',
       subject: 'kubernetes',
-      text: `${String(missing)} findings of ${String(omitted.size)} nodes are in no report of Kubernetes: a node has at most 50 objects`,
+      text: `${String(missing)} findings of ${String(omitted.size)} nodes are in no report of Kubernetes: a node has at most ${String(NODE_LIMITS.results)} results in ${String(NODE_LIMITS.objects)} reports`,
       advice: 'plimsoll findings shows all of them',
     });
   return issues;

@@ -46,8 +46,11 @@ export interface ReportObject {
 const MAX_RESULTS = 200;
 const MAX_MESSAGE = 1_000;
 const MAX_NAME = 253;
-/** Objects of one node: whoever controls a node must not fill the store of the API server. */
-const MAX_OBJECTS = 50;
+/**
+ * Objects and results of one node: whoever controls a node must not fill the store of the API server. A kubelet runs at most
+ * 250 pods in practice, and each can be in a namespace of its own.
+ */
+export const NODE_LIMITS = Object.freeze({ objects: 256, results: 10_000 });
 
 const RESULT = {
   fail: 'fail',
@@ -78,12 +81,13 @@ export function toReports(
   const sorted = findings.toSorted((one, other) => (one.uid < other.uid ? -1 : 1));
   const byNamespace = Map.groupBy(sorted, (finding) => podOfFinding(finding)?.namespace ?? '');
   const objects: ReportObject[] = [];
-  let omitted = 0;
+  let [written, omitted] = [0, 0];
   for (const [namespace, found] of [...byNamespace].toSorted(compareKeys))
     for (let from = 0; from < found.length; from += MAX_RESULTS) {
       const part = found.slice(from, from + MAX_RESULTS);
-      if (objects.length >= MAX_OBJECTS) omitted += part.length;
+      if (objects.length >= NODE_LIMITS.objects || written + part.length > NODE_LIMITS.results) omitted += part.length;
       else {
+        written += part.length;
         const results = part.map((finding) => toResult(finding, resourceOf(podOfFinding(finding), node)));
         objects.push(toObject({ group, node, namespace, number: from / MAX_RESULTS + 1 }, results));
       }
