@@ -168,6 +168,8 @@ function reasonOf(error: unknown): string {
   const known = REASONS[name];
   if (known !== undefined) return known;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  // What the client does where the server demands TLS and there are no settings for it.
+  if (cause instanceof TypeError) return 'the server demands TLS: use tls:// in sink-nats';
   return `the connection failed (${errorCode(cause).slice(0, 100)})`;
 }
 

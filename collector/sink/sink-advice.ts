@@ -21,6 +21,7 @@ const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, ad
   ['send', /NoSuchBucket/, 'create the bucket, or correct its name'],
   ['send', /in the region|AuthorizationHeaderMalformed/, 'set the region of the sink to that of the bucket'],
   ['send', /HTTP (404|405|2\d\d, but)/, 'correct the path of the URL'],
+  ['send', /no stream|does not exist/, 'create it at the receiver, or correct the setting'],
   ['send', /ackId/, 'change one of the two'],
   ['send', /HTTP 3\d\d/, 'use the URL that the receiver redirects to'],
   [

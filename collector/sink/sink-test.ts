@@ -67,7 +67,7 @@ export async function testSink({ name, address, open, clock }: SinkTestOptions):
       return true;
     } catch (error) {
       const reason = reasonOf(error);
-      const failed = step === 'send' && isAboutCredentials(reason) ? 'authenticate' : step;
+      const failed = step === 'send' ? stepOf(reason) : step;
       steps.push({
         step: failed,
         ok: false,
@@ -165,6 +165,12 @@ async function sendSample(open: SinkTestOptions['open'], event: OutboxEvent): Pr
 async function expectOk(sent: Promise<SinkOutcome>): Promise<void> {
   const outcome = await sent;
   if (outcome.outcome !== 'ok') throw new RangeError(outcome.reason);
+}
+
+/** The step that a failed delivery is about: NATS begins with TLS only after the server has introduced itself. */
+function stepOf(reason: string): SinkTestStep['step'] {
+  if (/\((?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_)\w+\)/.test(reason)) return 'tls';
+  return isAboutCredentials(reason) ? 'authenticate' : 'send';
 }
 
 /** Answers of receivers that do not accept a token, a password or a certificate. */

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { OcsfEvent } from '../../../collector/event/ocsf/ocsf.ts';
+import { testSink } from '../../../collector/sink/sink-test.ts';
 import { loadClientTls } from '../../../collector/sink/client-tls.ts';
 import { createNatsSink } from '../../../collector/sink/nats.ts';
 import type { NatsSinkOptions } from '../../../collector/sink/nats.ts';
 import type { Sink } from '../../../collector/sink/sink.ts';
+import { systemClock } from '../../../service/clock.ts';
 import { issueCertificate } from '../../../service/tls/issue.ts';
 import { findNatsServer, startNatsServer } from '../../component/nats.ts';
 import type { NatsServer } from '../../component/nats.ts';
@@ -129,7 +131,15 @@ void t.test('TLS with client certificates, and credentials', { skip }, async (t)
     outcome: 'retry',
     reason: /UNABLE_TO|SELF_SIGNED|CERT/,
   });
-  t.match(await send(undefined, right), { outcome: 'retry' }, 'nats:// to a server that demands TLS');
+  t.match(await send(undefined, right), { outcome: 'retry', reason: /demands TLS: use tls:\/\// });
+  const foreign = { ca: join(directory, 'other.pem'), cert, key };
+  const { steps } = await testSink({
+    name: 'nats',
+    address: { kind: 'tcp', host: '127.0.0.1', port: server.port },
+    open: () => Promise.resolve(sinkTo(server.port, { loadTls: () => loadClientTls(foreign, 'sink-nats') })),
+    clock: systemClock(),
+  });
+  t.match(steps, [{ ok: true }, { ok: true }, { step: 'tls', ok: false, advice: /set sink-nats-ca/ }]);
 });
 
 /** A server that says this first, and then answers each message of a connection with what `answer` returns. */
