@@ -116,7 +116,11 @@ export function createSentinelSink(options: SentinelOptions): Sink {
       const response = await client.send({ url, headers, body, compression: 'gzip' });
       // It may have been withdrawn: the next attempt asks for another.
       if (response.status === 401) token = undefined;
-      if (response.status < 200 || response.status > 299) return failureOf(response, clock.now());
+      const { status } = response;
+      // Anything else with 2xx is a proxy's.
+      if (status !== 204 && status >= 200 && status < 300)
+        return retry(`HTTP ${String(status)}, but the answer is not that of the Logs Ingestion API, which is 204`);
+      if (status !== 204) return failureOf(response, clock.now());
     }
     return tooLarge.length === 0 ? { outcome: 'ok' } : rejected;
   };

@@ -132,6 +132,12 @@ void t.test('an identity platform that misbehaves: nothing is sent, and nothing 
   t.equal(receiver.requests.filter((request) => !isToken(request)).length, 0);
 });
 
+void t.test('a success that is not that of the API, such as the page of a proxy, delivers nothing', async (t) => {
+  const { receiver, sink } = await start(t);
+  receiver.answer((request) => (isToken(request) ? accept(request) : { status: 200, body: '<html>' }));
+  t.match(await sink.send(events(1, 2)), { outcome: 'retry', reason: /HTTP 200, but/ });
+});
+
 void t.test('a call has at most 1 MB, and an event at most 60 KB', async (t) => {
   const { receiver, sink } = await start(t);
   const evidence = [{ source: 'x', seen: 'y'.repeat(50_000), expected: '' }];
