@@ -220,7 +220,10 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
 
   /** Apart from delivery: a sink that does not answer has a backlog as well. */
   const keepLimit = async (maxBacklog: number): Promise<void> => {
-    while (!stopped.signal.aborted) {
+    for (;;) {
+      // Before the first look as well: a sink that accepts gets what waits from before the start.
+      await sleep(clock, LIMIT_MS, stopped.signal);
+      if (stopped.signal.aborted) return;
       try {
         const dropped = await store.dropOldest(sink.name, maxBacklog);
         if (dropped !== undefined) {
@@ -242,7 +245,6 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       } catch (error) {
         log.warn({ sink: sink.name, error }, 'the backlog of the sink could not be limited');
       }
-      await sleep(clock, LIMIT_MS, stopped.signal);
     }
   };
 

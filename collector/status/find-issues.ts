@@ -11,7 +11,7 @@ export function findIssues(status: Omit<CollectorStatus, 'issues'>): readonly Is
   return [
     ...storeIssues(status.store),
     ...fileIssues(status),
-    ...status.sinks.flatMap(sinkIssues),
+    ...status.sinks.flatMap((sink) => sinkIssues(sink, status.nodes.listed)),
     ...status.nodes.problems.map((problem) => problemIssue(problem, status.nodes.listed)),
     ...status.nodes.listed.flatMap((node) => nodeIssues(node, status)),
   ];
@@ -94,16 +94,8 @@ function storeIssues({ path, problem, writeProblem, diskProblem, space, quaranti
   return issues;
 }
 
-function sinkIssues({
-  name,
-  state,
-  lastError,
-  deadLetters,
-  discarded,
-  dropped,
-  droppedMost,
-  incomplete,
-}: SinkReport): readonly Issue[] {
+function sinkIssues(sink: SinkReport, nodes: readonly NodeHealth[]): readonly Issue[] {
+  const { name, state, lastError, deadLetters, discarded, dropped, droppedMost, incomplete } = sink;
   const issues: Issue[] = [];
   if (state === 'paused')
     issues.push({
@@ -123,7 +115,7 @@ function sinkIssues({
     issues.push({
       code: 'sinkDropped',
       subject: name,
-      text: `${String(dropped)} event${dropped === 1 ? ' was' : 's were'} dropped because more than sink-backlog-max-events waited${droppedMost === undefined ? '' : `, ${String(droppedMost.events)} of them from the node ${droppedMost.nodeId}`}`,
+      text: `${String(dropped)} event${dropped === 1 ? ' was' : 's were'} dropped because more than sink-backlog-max-events waited${droppedMost === undefined ? '' : `, ${String(droppedMost.events)} of them from the node ${nameOf(droppedMost.nodeId, nodes)}`}`,
       advice:
         'check its receiver, or raise the limit; the findings are still here: plimsoll findings. ' +
         'This message ends with the next start',
@@ -201,7 +193,7 @@ function nodeIssues(
 }
 
 function problemIssue(problem: NodeProblem, nodes: readonly NodeHealth[]): Issue {
-  const subject = nodes.find(({ id }) => id === problem.nodeId)?.name ?? problem.nodeId;
+  const subject = nameOf(problem.nodeId, nodes);
   switch (problem.kind) {
     case 'identityConflict':
       return {
@@ -242,4 +234,8 @@ function problemIssue(problem: NodeProblem, nodes: readonly NodeHealth[]): Issue
           'somebody else may use its certificate',
       };
   }
+}
+
+function nameOf(nodeId: string, nodes: readonly NodeHealth[]): string {
+  return nodes.find(({ id }) => id === nodeId)?.name ?? nodeId;
 }

@@ -19,6 +19,7 @@ interface Status {
   readonly issues: readonly { readonly code: string; readonly subject: string; readonly advice: string }[];
 }
 
+const DROPPED = { dropped: 9, droppedMost: { nodeId: 'n2', events: 7 } };
 const SINK = { position: 7, state: 'ok', lastError: '', delivered: 7, rejected: 0, discarded: 0, ...UNUSED } as const;
 
 void t.test('a fleet where everything works', async (t) => {
@@ -74,7 +75,15 @@ void t.test('each thing that does not work is named, with what to do', async (t)
     store: () => store,
     sinks: () => [
       { ...SINK, name: 'ndjson', state: 'paused', lastError: 'no space left' },
-      { ...SINK, name: 'syslog', state: 'retrying', lastError: 'ECONNREFUSED', discarded: 2, incomplete: 1 },
+      {
+        ...SINK,
+        name: 'syslog',
+        state: 'retrying',
+        lastError: 'ECONNREFUSED',
+        discarded: 2,
+        incomplete: 1,
+        ...DROPPED,
+      },
     ],
     diskProblem: () => 'no answer for 40 s',
     quarantined: () => ({ path: '/data/store.sqlite.damaged-1', atMs: T0 }),
@@ -117,6 +126,10 @@ void t.test('each thing that does not work is named, with what to do', async (t)
   });
   // The disk of whoever runs this may be nearly full.
   const told = status.issues.filter(({ code }) => code !== 'storeSpace');
+  t.match(
+    told.find(({ code }) => code === 'sinkDropped'),
+    { text: /^9 events .*, 7 of them from the node web-2$/ },
+  );
   t.strictSame(
     told.map(({ code, subject }) => `${code} ${subject}`),
     [
@@ -124,6 +137,7 @@ void t.test('each thing that does not work is named, with what to do', async (t)
       `storeQuarantined ${status.store.path}`,
       'sinkPaused ndjson',
       'sinkRetrying syslog',
+      'sinkDropped syslog',
       'sinkIncomplete syslog',
       'sinkRejected syslog',
       'sinkDiscarded syslog',
