@@ -12,8 +12,10 @@ export interface SudoersFile {
   readonly includes: readonly { readonly kind: 'file' | 'directory'; readonly path: string }[];
   readonly aliases: ReadonlyMap<string, readonly string[]>;
   readonly rules: readonly UserSpecification[];
-  /** `Defaults !authenticate` without a restriction: nobody is asked for a password. */
+  /** `Defaults !authenticate` for everyone, or for what runs as root: nobody is asked for a password. */
   readonly asksNobody: boolean;
+  /** Users, groups and aliases that Defaults exempt from the password: `Defaults:ada !authenticate`, exempt_group. */
+  readonly exempt: readonly string[];
 }
 
 /** A user specification: who may run what. Names of aliases are not replaced yet. */
@@ -30,6 +32,7 @@ export function parseSudoers(text: string): SudoersFile {
   const includes: { kind: 'file' | 'directory'; path: string }[] = [];
   const aliases = new Map<string, readonly string[]>();
   const rules: UserSpecification[] = [];
+  const exempt: string[] = [];
   let asksNobody = false;
   for (const { text: line, number } of linesOf(text)) {
     const include = /^[#@](include|includedir)[ \t]+"?([^"]+?)"?[ \t]*$/.exec(line);
@@ -42,13 +45,15 @@ export function parseSudoers(text: string): SudoersFile {
     const alias = /^(User|Runas|Host|Cmnd|Cmd)_Alias[ \t]+(.*)$/.exec(plain);
     if (alias?.[2] !== undefined) addAliases(aliases, alias[2]);
     else if (/^Defaults(?:[ \t]|[@:!>])/.test(plain)) {
-      if (/^Defaults[ \t]/.test(plain) && /(?:^|[\s,])!\s*authenticate\b/.test(plain)) asksNobody = true;
+      const defaults = parseDefaults(plain);
+      asksNobody = defaults.asksNobody ?? asksNobody;
+      exempt.push(...defaults.exempt);
     } else {
       const rule = parseRule(plain, number);
       if (rule !== undefined) rules.push(rule);
     }
   }
-  return { includes, aliases, rules, asksNobody };
+  return { includes, aliases, rules, asksNobody, exempt };
 }
 
 /** The rules of all files together: aliases replaced, each user specification one rule. */
@@ -57,14 +62,45 @@ export function sudoRules(
 ): readonly SudoRule[] {
   const aliases = new Map(files.flatMap(({ file }) => [...file.aliases]));
   const asksNobody = files.some(({ file }) => file.asksNobody);
-  return files.flatMap(({ path, file }) =>
+  const exempt = resolve(
+    files.flatMap((each) => each.file.exempt),
+    aliases,
+  );
+  const rules = files.flatMap(({ path, file }) =>
     file.rules.map(({ who, commands, line }) => {
       const all = commands.filter(({ command }) => resolve([command], aliases).has('ALL'));
-      const noPassword = asksNobody || (all.length > 0 ? all : commands).some((each) => each.noPassword);
-      const names = [...resolve(who, aliases)].slice(0, MAX_NAMES).map((name) => clip(name, 256));
+      const users = [...resolve(who, aliases)];
+      const asksNone = asksNobody || users.some((name) => exempt.has(name)) || exempt.has('ALL');
+      const noPassword = asksNone || (all.length > 0 ? all : commands).some((each) => each.noPassword);
+      const names = users.slice(0, MAX_NAMES).map((name) => clip(name, 256));
       return { who: names, allCommands: all.length > 0, noPassword, source: clip(`${path}:${String(line)}`, 4096) };
     }),
   );
+  // A rule for a group is one for the exempt among its members as well.
+  const ofMany = rules.find(({ who, allCommands }) => allCommands && who.some((name) => /^%|^ALL$/.test(name)));
+  const others = [...exempt].filter((name) => !rules.some(({ who }) => who.includes(name)));
+  return ofMany === undefined || others.length === 0
+    ? rules
+    : [...rules, { ...ofMany, who: others.slice(0, MAX_NAMES).map((name) => clip(name, 256)), noPassword: true }];
+}
+
+/**
+ * `Defaults !authenticate`, for everyone or for the users (`:`), hosts (`@`), commands (`!`) or target users (`>`) of a
+ * list, and `exempt_group=NAME`. Which host this is, is not known: each counts. The last of a line counts.
+ */
+function parseDefaults(line: string): { readonly asksNobody: boolean | undefined; readonly exempt: readonly string[] } {
+  const [, scope = '', list = '', settings = ''] =
+    /^Defaults(?:([:@!>])\s*([^\s,]+(?:\s*,\s*[^\s,]+)*))?\s+(.*)$/.exec(line) ?? [];
+  const group = /(?:^|[\s,])exempt_group\s*=\s*"?([\w.-]+)/.exec(settings)?.[1];
+  const exempt = group === undefined ? [] : [`%${group}`];
+  const last = [...settings.matchAll(/(?:^|[\s,])(!?)\s*authenticate\b/g)].at(-1)?.[1];
+  if (last === undefined) return { asksNobody: undefined, exempt };
+  const isOff = last === '!';
+  if (scope === '' || scope === '@') return { asksNobody: isOff, exempt };
+  const names = namesIn(list);
+  if (scope === ':') return { asksNobody: undefined, exempt: isOff ? [...exempt, ...names] : exempt };
+  const concernsRoot = scope === '>' ? runsAsRoot(list) : names.includes('ALL');
+  return { asksNobody: isOff && concernsRoot ? true : undefined, exempt };
 }
 
 /** doas.conf(5): `permit [nopass …] identity [as target] [cmd …]`, a line each; groups are written `:wheel`. */
@@ -135,25 +171,41 @@ function parseRule(text: string, line: number): UserSpecification | undefined {
   // The host is the last word before the equals sign.
   const before = /^(.*\S)\s+(\S+)\s*$/.exec(text.slice(0, equals === -1 ? 0 : equals).replaceAll(/\s*,\s*/g, ','));
   if (before?.[1] === undefined) return undefined;
+  const commands = text
+    .slice(equals + 1)
+    .split(NEXT_HOST)
+    .flatMap(parseCommands);
+  return commands.length === 0 ? undefined : { who: namesIn(before[1]), commands, line };
+}
+
+/** Options before a command, sudoers(5) Option_Spec, and what its file must hash to. */
+const OPTION =
+  /^(?:(?:ROLE|TYPE|CWD|CHROOT|TIMEOUT|NOTBEFORE|NOTAFTER|APPARMOR_PROFILE|PRIVS|LIMITPRIVS)\s*=\s*(?:"[^"]*"|\S+)|sha(?:224|256|384|512)\s*:\s*\S+)\s*/;
+const TAG = /^([A-Z_]+)\s*:\s*/;
+/** ` : host = ` between the commands of two hosts. */
+const NEXT_HOST = /\s:\s*(?!(?:ROLE|TYPE|CWD|CHROOT|TIMEOUT|NOT\w+|\w*PRIVS|\w+_PROFILE)\s*=)[^\s:=(),"]+\s*=/;
+
+/** `(runas) TAG: OPTION=value command, command`; what stands before a command counts for those after it. */
+function parseCommands(text: string): UserSpecification['commands'] {
   let noPassword = false;
   let isRoot = true;
   const commands: { command: string; noPassword: boolean }[] = [];
-  for (const part of splitCommands(text.slice(equals + 1))) {
+  for (const part of splitCommands(text)) {
     let rest = part.trim();
     const runas = /^\(([^)]*)\)\s*/.exec(rest);
     if (runas?.[1] !== undefined) {
       isRoot = runsAsRoot(runas[1]);
       rest = rest.slice(runas[0].length);
     }
-    for (let tag = /^([A-Z_]+):\s*/.exec(rest); tag !== null; tag = /^([A-Z_]+):\s*/.exec(rest)) {
-      if (tag[1] === 'NOPASSWD') noPassword = true;
-      else if (tag[1] === 'PASSWD') noPassword = false;
-      rest = rest.slice(tag[0].length);
+    for (let next = OPTION.exec(rest) ?? TAG.exec(rest); next !== null; next = OPTION.exec(rest) ?? TAG.exec(rest)) {
+      if (next[1] === 'NOPASSWD') noPassword = true;
+      else if (next[1] === 'PASSWD') noPassword = false;
+      rest = rest.slice(next[0].length);
     }
     if (isRoot && rest !== '' && !rest.startsWith('!'))
       commands.push({ command: rest.split(/\s/, 1)[0] ?? '', noPassword });
   }
-  return commands.length === 0 ? undefined : { who: namesIn(before[1]), commands, line };
+  return commands;
 }
 
 /** Another user is no way to root; an alias may be one. */

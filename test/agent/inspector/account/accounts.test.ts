@@ -147,6 +147,27 @@ t.test('sudoers', (t) => {
     ['Defaults env_reset\nada ALL=ALL', [{ allCommands: true, noPassword: false }]],
     ['#1000 ALL=NOPASSWD: ALL', [{ who: ['#1000'], noPassword: true }]],
     ['# ada ALL=NOPASSWD: ALL', []],
+    // Each of these is accepted by cvtsudoers(1) of sudo 1.9.16 with the meaning that is expected here.
+    ['ada ALL = (ALL) NOPASSWD : ALL', [{ allCommands: true, noPassword: true }]],
+    ['ada ALL=(ALL) TIMEOUT=30 NOPASSWD: CWD=/ ALL', [{ allCommands: true, noPassword: true }]],
+    ['ada ALL=(ALL) ROLE=x TYPE=y NOPASSWD: ALL', [{ allCommands: true, noPassword: true }]],
+    ['ada ALL=NOPASSWD: sha224:0GomF8mNN3wlDt1HD9XldjJ3SNgpFdbjO1+NsQ== ALL', [{ allCommands: true }]],
+    ['ada h1=/bin/ls : h2=(ALL : ALL) NOPASSWD: ALL', [{ allCommands: true, noPassword: true }]],
+    ['ada h1=NOPASSWD: /bin/ls : h2=ALL', [{ allCommands: true, noPassword: false }]],
+    ['Defaults:ada !authenticate\nada ALL=(ALL) ALL', [{ who: ['ada'], noPassword: true }]],
+    ['Defaults:ADM !authenticate\nUser_Alias ADM = ada\nADM ALL=(ALL) ALL', [{ who: ['ada'], noPassword: true }]],
+    ['Defaults:bob !authenticate\nada ALL=(ALL) ALL', [{ who: ['ada'], noPassword: false }]],
+    [
+      'Defaults:ada !authenticate\n%wheel ALL=(ALL) ALL',
+      [
+        { who: ['%wheel'], noPassword: false },
+        { who: ['ada'], allCommands: true, noPassword: true },
+      ],
+    ],
+    ['Defaults>root !authenticate\nada ALL=(ALL) ALL', [{ noPassword: true }]],
+    ['Defaults!/bin/x !authenticate\nada ALL=(ALL) ALL', [{ noPassword: false }]],
+    ['Defaults !authenticate\nDefaults authenticate\nada ALL=(ALL) ALL', [{ noPassword: false }]],
+    ['Defaults exempt_group=wheel\n%wheel ALL=(ALL) ALL', [{ noPassword: true }]],
   ];
   for (const [text, expected] of rows) {
     const found = sudoOf(text);
