@@ -1,4 +1,4 @@
-import { observed } from '../observed.ts';
+import { observed, unreadable } from '../observed.ts';
 import * as s from '../schema.ts';
 
 const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.string(doc, 32));
@@ -340,6 +340,21 @@ const containerFields = {
       ),
     }),
     'sessions of `docker exec` that run now: processes that the supervisor of the container started after the first one; absent where the container has no pid namespace of its own, so that they cannot be told from orphans',
+  ),
+  hostPorts: s.withDefault(
+    observed(
+      s.list(
+        s.object({
+          port: s.integer('TCP port of the node, below 1024'),
+          address: s.string('bound address, `0.0.0.0`', 64),
+          source: s.string('`/proc/4121/fd`, where the socket was found', 64),
+        }),
+        '',
+        256,
+      ),
+      'privileged ports of the node that its processes listen on; absent where none of them is in the network namespace of the node',
+    ),
+    unreadable('/proc/PID/fd', 'not recorded'),
   ),
   programs: observed(
     s.list(s.string('', 64), '', 4096),

@@ -44,7 +44,11 @@ interface Reading {
   readonly kernel: KernelSide;
   readonly readSet: ReadSet | undefined;
   readonly firstProcess?: ConfirmedProcess;
+  /** Of one that uses the network of the node: the low ports that were listened on. */
+  readonly lowPorts?: LowPorts;
 }
+
+type LowPorts = Awaited<ReturnType<NodeView['lowPorts']>>;
 
 /** How a container was seen, kept until it is looked at again. */
 interface Kept {
@@ -54,6 +58,7 @@ interface Kept {
   readonly firstProcess: ConfirmedProcess | undefined;
   readonly nodeMounts: MountTable | undefined;
   readonly sockets: ControlSockets;
+  readonly lowPorts: LowPorts | undefined;
 }
 
 const KEPT: CacheKey<Kept | undefined> = Object.freeze({ name: 'readSet' });
@@ -131,12 +136,18 @@ function keepStopped(side: RuntimeContainer, before: ContainerFact | undefined):
 async function stillSo(view: NodeView, side: RuntimeContainer): Promise<Kept | undefined> {
   const kept = view.cache.get(side.id, KEPT);
   if (kept?.side !== side || !(await isUnchanged(view, kept.readSet))) return undefined;
+  if (kept.lowPorts !== undefined && !isSamePorts(kept.lowPorts, await view.lowPorts())) return undefined;
   const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
   if (isPlaced && !mayBeRenamed(view.sockets)) return kept;
   const container = await placedAnew(view, kept.container);
   const placed = { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets };
   view.cache.set(side.id, KEPT, placed);
   return placed;
+}
+
+/** A list that was not read may have been another one. */
+function isSamePorts(one: LowPorts, other: LowPorts): boolean {
+  return one.ok && other.ok && one.value === other.value;
 }
 
 /** Where its mounts are on the node follows from the mounts and sockets of the node too, which change on their own. */
@@ -153,7 +164,7 @@ function mountTable({ mounts }: NodeView): MountTable | undefined {
 function keep(
   view: NodeView,
   side: RuntimeContainer,
-  { kernel, readSet, firstProcess }: Reading,
+  { kernel, readSet, firstProcess, lowPorts }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
   const fresh = joinSides(side, kernel);
@@ -161,7 +172,7 @@ function keep(
   const kept =
     readSet === undefined
       ? undefined
-      : { side, readSet, container, firstProcess, nodeMounts: mountTable(view), sockets: view.sockets };
+      : { side, readSet, container, firstProcess, nodeMounts: mountTable(view), sockets: view.sockets, lowPorts };
   view.cache.set(side.id, KEPT, kept);
   return container;
 }
@@ -214,6 +225,7 @@ async function readConfirmed(
     kernel,
     readSet: isRepeated ? undefined : readSet(),
     ...(isNamed ? { firstProcess: { pid, parent } } : {}),
+    ...(kernel.hostPorts.state === 'absent' ? {} : { lowPorts: await view.lowPorts() }),
   };
 }
 

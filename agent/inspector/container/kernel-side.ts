@@ -10,6 +10,7 @@ import { observeText } from '../read-text.ts';
 import { readContainerThreads } from './container-threads.ts';
 import { readDeviceRules } from './device-rules.ts';
 import { findExecs } from './execs.ts';
+import { readHostPorts } from './host-ports.ts';
 import { parseLimits } from '../proc/proc-limits.ts';
 import {
   containerEntries,
@@ -53,6 +54,7 @@ export type KernelSide = Pick<
   | 'programs'
   | 'limits'
   | 'execs'
+  | 'hostPorts'
 >;
 
 /** A process that is known to be the first of a container. */
@@ -109,6 +111,10 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     deviceRules,
     limits: resourceLimits,
     execs: findExecs(threads, pid, contexts.facts.namespaces.pid),
+    hostPorts: await readHostPorts(host, view.lowPorts, threads, [
+      contexts.facts.namespaces.net,
+      ...contexts.facts.otherContexts.map(({ namespaces }) => namespaces.net),
+    ]),
     ...limits,
     podUid,
   };
@@ -163,6 +169,7 @@ export function unseenKernelSide(pid: number, reason?: string, stateSource = 'st
     programs: at('status'),
     limits: at('limits'),
     execs: at('status'),
+    hostPorts: at('ns/net'),
   };
 }
 

@@ -6,8 +6,10 @@ import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
 import type { CachedHost } from '../parse-cache.ts';
+import type { TcpListener } from '../proc/proc-net-tcp.ts';
 import { findControlSockets } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
+import { lowPortReader } from './host-ports.ts';
 import { createLimitReader } from './limits.ts';
 import type { LimitReader } from './limits.ts';
 
@@ -20,6 +22,8 @@ export interface NodeView extends CachedHost {
   readonly mounts: Read<MountTable>;
   /** The same object where they did not change. */
   readonly sockets: ControlSockets;
+  /** The listening TCP sockets of the node below port 1024, read where a container uses the network of the node. */
+  readonly lowPorts: () => Promise<Read<readonly TcpListener[]>>;
 }
 
 /** What the containers of a node are compared with, and where the kernel describes them. */
@@ -53,6 +57,7 @@ export async function viewNode({ host, cache }: CachedHost, around: Host = host)
     node: cache.canonical('node', node),
     mounts,
     sockets: cache.canonical('control sockets', sockets),
+    lowPorts: lowPortReader(around, cache),
   };
 }
 

@@ -149,6 +149,24 @@ export async function socketInodes(host: Host, pid: number): Promise<Read<Readon
   return held.ok ? { ok: true, value: new Set(held.value.keys()) } : held;
 }
 
+/** Those of `wanted` that a process holds, by at most `limit` of its descriptors, lowest first. A process that ended holds none. */
+export async function heldAmong(
+  host: Host,
+  pid: number,
+  wanted: ReadonlySet<number>,
+  limit: number,
+): Promise<Read<{ readonly inodes: readonly number[]; readonly looked: number }>> {
+  // As one of many reads: what a process opens meanwhile does not change what is known of its container.
+  const [listed] = await host.readMany([{ op: 'list', path: `/proc/${String(pid)}/fd`, maxEntries: MAX_ENTRIES }]);
+  if (listed === undefined || (!listed.ok && listed.code === 'absent'))
+    return { ok: true, value: { inodes: [], looked: 0 } };
+  if (!listed.ok) return listed;
+  const names = (listed.value as readonly string[]).toSorted((one, other) => Number(one) - Number(other));
+  const held = await socketsBehind(host, pid, names.slice(0, limit), wanted);
+  if (!held.ok) return held;
+  return { ok: true, value: { inodes: [...held.value.keys()].filter((one) => wanted.has(one)), looked: names.length } };
+}
+
 /** What was found out about the descriptors of a process. */
 interface KnownSockets {
   /** pid and start: the number may come to belong to another process. */

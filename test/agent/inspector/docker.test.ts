@@ -118,6 +118,24 @@ t.test('a privileged exec into a confined container shows', { skip }, async (t) 
   t.equal(container.complete, true);
 });
 
+t.test('a program that listens on a low port of the node shows once it does', { skip }, async (t) => {
+  const docker = dockerOf();
+  const name = `${RUN}-port`;
+  t.teardown(() => docker.remove(name));
+  const id = await docker.start(name, '--network', 'host');
+  const look = async (): Promise<ContainerFact> =>
+    seenContainer(await observeContainer(liveNode(docker.endpoint), {}, id));
+  const first = await look();
+  t.match(first.hostPorts, { state: 'seen', value: [] });
+  const port = 600 + (process.pid % 400);
+  const open = (): boolean =>
+    told('sh', '-c', 'cat /proc/net/tcp /proc/net/tcp6').includes(`:0${port.toString(16).toUpperCase()} `);
+  await docker.docker('exec', '-d', `plimsoll-test-${name}`, '/bin/busybox', 'nc', '-l', '-p', String(port));
+  t.ok(await until(open), 'it listens');
+  const holder = (await pidsWhen(docker, name, 2)).find((pid) => pid !== first.pid);
+  t.match((await look()).hostPorts, { value: [{ port, source: `/proc/${String(holder)}/fd` }] });
+});
+
 const python = ['/usr/bin/python3', '/usr/lib'].every(
   (path) => told('sh', '-c', `[ -e ${path} ] && echo y || echo n`) === 'y',
 );

@@ -136,3 +136,55 @@ for (const [name, change] of Object.entries(CHANGES))
     host.replace(Object.fromEntries(back));
     t.strictSame(await again(), first, 'and back');
   });
+
+/** `/proc/net/tcp` with sockets in these states: `0A` listens, `01` is connected. Addresses as on a little-endian machine. */
+const tcpTable = (...sockets: readonly (readonly [port: number, state: string, inode: number])[]): string =>
+  [
+    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+    ...sockets.map(
+      ([port, state, inode]) =>
+        `   0: 00000000:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${String(inode)} 1 0000000000000000 100 0 0 10 0`,
+    ),
+    '',
+  ].join('\n');
+
+t.test('ports of the node that a container in its network listens on', async (t) => {
+  const { host, again, fresh } = await lookedAt(t);
+  t.match((await again()).hostPorts, { state: 'absent' }, 'a network of its own');
+  host.replace({
+    '/proc/100/ns/net': `-> net:[${String(INITIAL.net)}]`,
+    '/proc/1/net/tcp': tcpTable([22, '0A', 70]),
+    '/proc/1/net/tcp6': tcpTable(),
+    '/proc/1/fd/3': '-> socket:[70]',
+    '/proc/100/fd/3': '-> socket:[80]',
+    '/proc/100/fd/4': '-> socket:[81]',
+    '/proc/100/fd/5': '-> socket:[82]',
+  });
+  t.match((await again()).hostPorts, { state: 'seen', value: [] }, 'sshd is not its process');
+  // It starts to listen: no event of the engine, and none of its own files changes.
+  host.replace({ '/proc/1/net/tcp': tcpTable([22, '0A', 70], [80, '0A', 80], [81, '01', 81], [8080, '0A', 82]) });
+  const listening = await again();
+  t.match(listening.hostPorts, { value: [{ port: 80, address: '0.0.0.0', source: '/proc/100/fd' }] });
+  t.strictSame(listening, await fresh());
+  t.equal(await again(), listening);
+  host.replace({ '/proc/1/net/tcp': tcpTable([22, '0A', 70], [8080, '0A', 82]) });
+  t.match((await again()).hostPorts, { value: [] }, 'and no more');
+  host.replace({ '/proc/1/net/tcp': undefined });
+  t.not((await again()).hostPorts.state, 'seen');
+});
+
+t.test('a container cannot hide a port behind other open files', async (t) => {
+  const { host, fresh } = await lookedAt(t);
+  const others = Array.from(
+    { length: 17_000 },
+    (_, index) => [`/proc/100/fd/${String(index)}`, '-> /dev/null'] as const,
+  );
+  host.replace({
+    ...Object.fromEntries(others),
+    '/proc/100/ns/net': `-> net:[${String(INITIAL.net)}]`,
+    '/proc/1/net/tcp': tcpTable([80, '0A', 80]),
+    '/proc/1/net/tcp6': tcpTable(),
+    '/proc/100/fd/17000': '-> socket:[80]',
+  });
+  t.match((await fresh()).hostPorts, { state: 'unreadable', reason: /more than 16384 open files/ });
+});
