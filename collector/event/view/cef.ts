@@ -16,6 +16,7 @@ const HEADER = Object.freeze({ version: 31, classId: 1023, name: 512 });
 /** Severity 0 to 10 by `severity_id` of OCSF. */
 const SEVERITY = Object.freeze(['Unknown', '1', '3', '5', '8', '9', '10']);
 const MAX_EXTERNAL_ID = 40;
+const MAX_CUSTOM = 4000;
 
 /** The event as one line of CEF. */
 export function toCef(event: OcsfEvent): string {
@@ -31,8 +32,9 @@ export function toCef(event: OcsfEvent): string {
     SEVERITY[severity] ?? 'Unknown',
   ];
   const extension = extensionOf(fields)
-    .filter(([, value]) => value.trim() !== '')
-    .map(([key, value, maxLength]) => `${key}=${extensionValue(value, maxLength)}`);
+    .map(([key, value, maxLength]) => [key, extensionValue(value, maxLength)] as const)
+    .filter(([, value]) => value !== '')
+    .map(([key, value]) => `${key}=${value}`);
   return `${header.join('|')}|${extension.join(' ')}`;
 }
 
@@ -76,10 +78,10 @@ function extensionOf(fields: EventFields): readonly (readonly [key: string, valu
 }
 
 function labelled(key: string, label: string, value: string): readonly (readonly [string, string, number])[] {
-  if (value.trim() === '') return [];
+  if (extensionValue(value, MAX_CUSTOM) === '') return [];
   return [
     [`${key}Label`, label, 1023],
-    [key, value, 4000],
+    [key, value, MAX_CUSTOM],
   ];
 }
 

@@ -47,7 +47,7 @@ export function toEcs(event: OcsfEvent): Readonly<Record<string, unknown>> {
     ecs: { version: VERSION },
     message: fields.message,
     event: eventOf(fields),
-    rule: { id: rule.id, name: rule.name, ruleset: fields.benchmark, reference: fields.control, uuid: finding.uid },
+    rule: { id: rule.id, name: rule.name, ruleset: fields.benchmark, uuid: finding.uid },
     host: {
       id: node.id,
       name: node.name,
@@ -78,7 +78,8 @@ export function toEcs(event: OcsfEvent): Readonly<Record<string, unknown>> {
           },
     observer: { vendor: 'Plimsoll', product: 'Plimsoll', type: 'posture', version: fields.version },
     related: { hosts: node.name === '' ? [] : [node.name] },
-    labels: { subject_type: resource.type, subject_name: resource.name || resource.id },
+    // `rule.reference` is a URL by its definition, so the control of the benchmark is a label.
+    labels: { control: fields.control, subject_type: resource.type, subject_name: resource.name || resource.id },
     ocsf: event,
   });
 }

@@ -196,6 +196,16 @@ void t.test('CEF is read back', (t) => {
       throw new Error('the message is not what it was');
     if (extension.get('externalId') !== at(event, 'metadata', 'uid')) throw new Error('the id is not what it was');
   });
+  for (const [message, expected] of [
+    ['\u2028', '\\u2028'],
+    ['\n', '\\n'],
+    ['  ', undefined],
+  ] as const)
+    t.equal(
+      parseCef(toText(toCef({ ...FAILURE, message }))).extension.get('msg'),
+      expected,
+      'what can be seen is kept',
+    );
   t.match(parseCef(toText(toCef(FAILURE))).header, [
     'CEF:0',
     'Plimsoll',
@@ -270,7 +280,8 @@ void t.test('ECS has the allowed values, and the OCSF event beside it', (t) => {
   const failed = viewOf('ecs')(FAILURE);
   t.match(failed, {
     event: { kind: 'state', outcome: 'failure' },
-    rule: { id: 'container.privileged' },
+    rule: { id: 'container.privileged', reference: undefined },
+    labels: { control: at(FAILURE, 'compliance', 'control') },
     host: { id: 'n1' },
   });
   t.end();
