@@ -41,8 +41,8 @@ const waiverDocument = strictObject({
     }),
     reason: string('', 1000),
     owner: string('', 256),
-    from: nullable(string('', 10)),
-    expires: string('', 10),
+    from: nullable(string('', 64)),
+    expires: string('', 64),
   }),
 });
 
@@ -77,9 +77,11 @@ export function parseWaiver(value: unknown, nowMs?: number): Parsed<Waiver> {
   for (const field of ['reason', 'owner'] as const)
     if (spec[field].trim() === '') return wrong(`spec.${field}`, 'a text that is not empty');
   const fromMs = spec.from === null ? 0 : dayOf(spec.from);
-  if (fromMs === undefined) return wrong('spec.from', 'a date such as 2026-11-28');
+  if (fromMs === undefined)
+    return wrong('spec.from', 'a date without a time, such as 2026-11-28: the first day, in UTC');
   const lastMs = dayOf(spec.expires);
-  if (lastMs === undefined) return wrong('spec.expires', 'a date such as 2027-03-31');
+  if (lastMs === undefined)
+    return wrong('spec.expires', 'a date without a time, such as 2027-03-31: the last day, in UTC');
   if (nowMs !== undefined && lastMs - nowMs > MAX_WAIVER_DAYS * DAY_MS)
     return wrong('spec.expires', `a date within ${String(MAX_WAIVER_DAYS)} days`);
   const { match, reason, owner } = spec;

@@ -10,6 +10,7 @@ import type { Severity, Verdict } from '../../posture/verdict.ts';
 import { allChecks, exclusions, loadCatalog, problemsText } from '../../tailoring/catalog.ts';
 import type { Catalog } from '../../tailoring/catalog.ts';
 import { loadWaiverFiles } from '../../image/policy/waiver-files.ts';
+import { unknownBenchmark, unknownCheck } from '../scan/known.ts';
 import { applyWaivers, findingWaiver, waiverText } from '../../policy/waiver.ts';
 import type { Waiver, WaiverScope, WaiverState, WaiverUse } from '../../policy/waiver.ts';
 import { resolve } from 'node:path';
@@ -349,7 +350,14 @@ function hints(
   if (waived.size > 0 && args.value('state') !== 'waived')
     found.push(`Waived findings are not shown: ${String(waived.size)}; --state waived lists them.`);
   for (const [state, text] of WAIVER_HINTS) {
-    const names = uses.filter((use) => use.state === state).map(({ waiver }) => waiver.name);
+    const names = uses
+      .filter((use) => use.state === state)
+      .map(({ waiver: { name, match } }) => {
+        const problem = match.checks
+          .map((check) => unknownCheck(check, allChecks(catalog)))
+          .find((one) => one !== undefined);
+        return problem === undefined ? name : `${name} (${problem})`;
+      });
     if (names.length > 0) found.push(`Waivers that ${text}: ${names.slice(0, 20).join(', ')}`);
   }
   const other =
@@ -400,7 +408,6 @@ async function scopeOf(
   { args, workingDirectory }: Context,
   catalog: Catalog,
 ): Promise<Scope | { readonly ok: false; readonly problem: string; readonly hint: string }> {
-  const { unknownBenchmark, unknownCheck } = await import('../scan/known.ts');
   for (const wanted of args.values('check')) {
     const problem = unknownCheck(wanted, allChecks(catalog));
     if (problem !== undefined) return { ok: false, problem, hint: 'see: plimsoll checks' };

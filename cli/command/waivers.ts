@@ -6,6 +6,7 @@ import type { WaiverLimits } from '../../api/waiver-problems.ts';
 import { safe } from '../../api/safe.ts';
 import { parseDuration } from '../../service/duration.ts';
 import { problemsText } from '../../tailoring/catalog.ts';
+import { misspelledCheck } from '../api/checks.ts';
 import { connect } from '../api/connect.ts';
 import { defineCommand, EXIT_ISSUES, EXIT_OK, OUTPUT_OPTION } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -84,6 +85,9 @@ export const waivers = defineCommand({
       .map((one) => Object.assign({ problems: problemsOf(one, limits) }, one))
       .filter(({ problems }) => action === 'list' || problems.length > 0);
     await print(context, chosen, action);
+    for (const { name, match } of chosen)
+      for (const problem of match.checks.flatMap((check) => misspelledCheck(check) ?? []))
+        await context.stderr.write(`plimsoll: waiver ${safe(name)}: ${problem}\n`);
     return action === 'report' && chosen.length > 0 ? EXIT_ISSUES : EXIT_OK;
   },
 });

@@ -155,18 +155,27 @@ void t.test('waivers of findings: collector, API and CLI', async (t) => {
     plimsoll(['waivers', ...args, '--api', `127.0.0.1:${String(api.port)}`, '--data-dir', directory], {
       COLUMNS: '160',
     });
-  const [list, report, many, none, documented, ofFile] = await Promise.all([
+  const misspelled = join(directory, 'misspelled.yaml');
+  writeFileSync(misspelled, JSON.stringify(waiver('typo', { checks: ['container.privilegd', 'acme.own'] }, day(9))), {
+    mode: 0o600,
+  });
+  const [list, report, many, none, documented, ofFile, typo] = await Promise.all([
     waivers(),
     waivers('report'),
     waivers('report', '--within', '40d', '--state', 'used'),
     waivers('report', '--state', 'used'),
     waivers('list', '-o', 'json'),
     plimsoll(['waivers', '--file', join(directory, 'waivers'), '-o', 'json']),
+    plimsoll(['waivers', '--file', misspelled, '-o', 'name']),
   ]);
   t.match(list, {
     code: 0,
     stdout: /old +expired +0[^]*legacy +used +2 +[-\d]+ +shop team +container\.host-pid, cont/,
   });
+  t.equal(
+    typo.stderr,
+    'plimsoll: waiver typo: unknown check "container.privilegd"; did you mean container.privileged?\n',
+  );
   t.match(report, { code: 1, stdout: /old +expired/ });
   t.notMatch(report.stdout, 'legacy');
   t.match(many, { code: 1, stdout: /legacy +ends in \d+ days/ });

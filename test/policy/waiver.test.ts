@@ -125,6 +125,7 @@ void t.test('a waiver without its conditions is refused', (t) => {
     [{ owner: '' }, /^spec\.owner: expected a text/],
     [{ expires: undefined }, /^spec\.expires: expected a string/],
     [{ expires: '2027-02-30' }, /^spec\.expires: expected a date/],
+    [{ expires: '2026-12-31T23:59:59+02:00' }, /^spec\.expires: expected a date without a time/],
     [{ expires: '2027-11-30' }, /^spec\.expires: expected a date within 366 days/],
     [{ from: 'now' }, /^spec\.from: expected a date|at most 10/],
   ];
