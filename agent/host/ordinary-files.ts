@@ -1,4 +1,4 @@
-import { closeSync, constants, fstat, open, opendir, read, readlink, readlinkSync, statfs } from 'node:fs';
+import { close, closeSync, constants, fstat, open, opendir, read, readlink, readlinkSync, statfs } from 'node:fs';
 import { promisify } from 'node:util';
 import { failure, failureFrom } from './failure.ts';
 import { nameFromBytes, pathToNative } from './native-path.ts';
@@ -10,6 +10,7 @@ import type { NativePath } from './native-path.ts';
 import type { PathMapper } from './path-mapper.ts';
 
 const calls = {
+  close: promisify(close),
   fstat: promisify(fstat),
   open: promisify(open),
   opendir: promisify(opendir),
@@ -40,8 +41,8 @@ export function readOrdinary(tree: PathMapper, path: string, maxBytes: number): 
     try {
       return await readToEnd(file, stats.size, maxBytes);
     } finally {
-      // Nothing was written that closing could wait for.
-      closeSync(file);
+      // A file system in user space is asked at each close (FUSE_FLUSH, linux/fuse.h), and may not answer.
+      await calls.close(file);
     }
   });
 }

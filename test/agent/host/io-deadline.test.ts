@@ -85,7 +85,7 @@ void t.test('a hung file system', { skip: canMount ? false : 'needs root and /de
 
 // A process can see to it that nobody can read its memory: it waits for a file system of its own while it holds the lock
 // of its memory map. The server reads a page of zeros and never says that it is written (linux/fuse.h, version 7.31).
-const DEAF_PROCESS = `
+const ANSWERING = `
 import ctypes, os, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 where = sys.argv[1]
@@ -96,6 +96,8 @@ if libc.mount(b'deaf', where.encode(), b'fuse', 0, data) != 0:
     sys.exit()
 
 INIT, LOOKUP, GETATTR, OPEN, READ, WRITE, FORGET, INTERRUPT = 26, 1, 3, 14, 15, 16, 2, 36
+STATX = 52
+SILENT = (WRITE, FORGET, INTERRUPT)
 
 def attributes(inode):
     mode, size = (0o40755, 0) if inode == 1 else (0o100644, 4096)
@@ -113,11 +115,16 @@ def serve():
         try: request = os.read(fd, 1 << 17)
         except OSError: return
         size, opcode, unique, inode = struct.unpack_from('<2I2Q', request)
-        if opcode in (WRITE, FORGET, INTERRUPT): continue
+        if opcode in SILENT: continue
         body = answer(opcode, inode)
-        os.write(fd, struct.pack('<IiQ', 16 + len(body), 0, unique) + body)
+        # ENOSYS: the kernel asks GETATTR instead.
+        error, body = (-38, b'') if opcode == STATX else (0, body)
+        os.write(fd, struct.pack('<IiQ', 16 + len(body), error, unique) + body)
 
 threading.Thread(target=serve, daemon=True).start()
+`;
+
+const DEAF_PROCESS = `${ANSWERING}
 child = os.fork()
 if child == 0:
     length = ctypes.c_size_t(4096)
@@ -134,6 +141,34 @@ sys.stdin.read()
 os.kill(child, 9)
 libc.umount2(where.encode(), 3)
 `;
+
+const DEAF_CLOSE = `${ANSWERING}
+FLUSH = 25
+SILENT += (FLUSH,)
+print('mounted', flush=True)
+sys.stdin.read()
+libc.umount2(where.encode(), 2)
+`;
+
+void t.test(
+  'a file system that answers everything but the end of a file',
+  { skip: canMount ? false : 'needs root and /dev/fuse' },
+  async (t) => {
+    const { directory, first, end } = await startDeaf(t, DEAF_CLOSE);
+    try {
+      if (!first.startsWith('mounted')) {
+        t.pass('a mount of our own', { skip: `could not mount: ${first}` });
+        return;
+      }
+      const host = createLinuxHost({ deadlineMs: 1000 });
+      t.match(await host.stat(`${directory}/page`), { ok: true, value: { size: 4096 } });
+      t.match(await host.readFile(`${directory}/page`), { ok: false, code: 'timeout' });
+      t.match(await host.readFile('/etc/passwd'), { ok: true }, 'the rest of the node is still read');
+    } finally {
+      await end();
+    }
+  },
+);
 
 void t.test(
   'a process whose memory does not answer',
