@@ -14,6 +14,8 @@ export interface CheckParameter<T extends ParameterValue = ParameterValue> {
   /** Of a list of texts: what one of them can be, and how another spelling is written. */
   readonly choices?: readonly string[];
   readonly spell?: (text: string) => string;
+  /** Of a list of texts of one form: whether a text has it, and a list as an example. */
+  readonly form?: { readonly accepts: (text: string) => boolean; readonly example: string };
 }
 
 /** Parameters by name, as a profile names them: `maxDays`. */
@@ -41,9 +43,14 @@ export function parameterized<P extends CheckParameters, C extends Check>(
 
 /** What is wrong with the value of a parameter; undefined: it can be set. */
 export function parameterProblem(parameter: CheckParameter, value: ParameterValue): string | undefined {
-  const { default: preset, minimum = -Infinity, maximum = Infinity, choices, spell = String } = parameter;
+  const { default: preset, minimum = -Infinity, maximum = Infinity, choices, spell = String, form } = parameter;
   const kind = parameterKind(preset);
-  if (parameterKind(value) !== kind) return `expected ${kind}`;
+  const example = form === undefined ? '' : `, such as ${form.example}`;
+  if (parameterKind(value) !== kind) return `expected ${kind}${example}`;
+  if (form !== undefined && Array.isArray(value)) {
+    const other = value.map(String).find((text) => !form.accepts(text));
+    if (other !== undefined) return `unknown value ${JSON.stringify(other.slice(0, 128))}: expected ${kind}${example}`;
+  }
   if (choices !== undefined && Array.isArray(value)) {
     const unknown = value.map(String).find((text) => !choices.includes(spell(text)));
     if (unknown !== undefined)

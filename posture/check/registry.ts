@@ -71,6 +71,7 @@ import { usernsRemap } from './daemon/userns-remap.ts';
 import { FILE_CHECKS } from './file/file-checks.ts';
 import { HOST_CHECKS } from './host/host-checks.ts';
 import { HOST_LAYOUT_CHECKS } from './host/layout-checks.ts';
+import { openPorts } from './host/open-ports.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { approvedSource } from './image/approved-source.ts';
 import { defaultUser } from './image/default-user.ts';
@@ -244,6 +245,7 @@ const LISTED: readonly Check[] = [
   ...FILE_CHECKS,
   ...HOST_CHECKS,
   ...HOST_LAYOUT_CHECKS,
+  openPorts,
   addInstruction,
   approvedSource,
   defaultUser,

@@ -15,6 +15,9 @@ export const RARE_MODULES = [
   'usb_storage',
 ] as const;
 
+/** Ports that the fact lists. */
+export const MAX_OPEN_PORTS = 1024;
+
 /** A program of the node that is of interest by its name. */
 export const hostProcessSchema = s.object({
   pid: s.integer('process id'),
@@ -139,6 +142,20 @@ export const hostSchema = s.object(
         32,
       ),
       'container runtimes, kubelet and sshd as the kernel confines them',
+    ),
+    openPorts: observed(
+      s.object({
+        ports: s.list(
+          s.object({
+            port: s.integer('TCP port number'),
+            addresses: s.list(s.string('bound address, `0.0.0.0`, `::`', 64), 'at most 8 of them, sorted', 8),
+          }),
+          'by number',
+          MAX_OPEN_PORTS,
+        ),
+        more: s.integer('open ports beyond those of the list'),
+      }),
+      'TCP ports with a listening socket in the network of the node that is not bound to loopback',
     ),
     openJobFiles: observed(
       s.list(

@@ -94,6 +94,14 @@ void t.test('what names nothing is an error with its place', (t) => {
       { parameters: { 'container.capabilities': { allowed: ['SYS_TIME', 'cap_net_admn'] } } },
       /allowed: unknown value "cap_net_admn"; did you mean `NET_ADMIN`/,
     ],
+    [
+      { parameters: { 'host.open-ports': { expected: ['22', '70000'] } } },
+      /unknown value "70000": expected a list of te/,
+    ],
+    [
+      { parameters: { 'host.open-ports': { expected: [22] } } },
+      /expected a list of texts, such as \["22", "30000-32767"\]/,
+    ],
     [{ parameters: { 'ssh.max-auth-tries': { maxTries: 0 } } }, /maxTries: expected a number from 1 to 100/],
     [{ parameters: { 'container.privileged': { x: 1 } } }, /unknown parameter/],
     [{ parameter: {} }, /^spec\.parameter: unknown field; did you mean `parameters`/],

@@ -9,6 +9,7 @@ import { JOB_DIRECTORIES, readOpenJobFiles } from './job-files.ts';
 import { readKernels, readPermissiveDomains, readRestartRequired } from './kernels.ts';
 import { readBootFiles, readConfinement, readFileSystems } from './layout.ts';
 import { MODPROBE_DIRECTORIES, readModules } from './modules.ts';
+import { readOpenPorts } from './open-ports.ts';
 import { readServices } from './services.ts';
 import { readUnusualPrograms } from './unusual-programs.ts';
 import { readAutomaticUpdates, readBinaryFormats, readJournal, readPreload, readSwap } from './system-files.ts';
@@ -58,6 +59,7 @@ async function inspectHost(access: NodeAccess): Promise<HostFact> {
     bootFiles: await readBootFiles(host),
     fileSystems: await readFileSystems(access),
     daemons: await readConfinement(access),
+    openPorts: await readOpenPorts(host),
     openJobFiles: await readOpenJobFiles(host),
   };
 }

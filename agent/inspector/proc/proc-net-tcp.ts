@@ -32,6 +32,8 @@ export async function readTcpListeners(host: Host, pid: number): Promise<Read<re
 export function parseTcpListeners(text: string): readonly TcpListener[] {
   const listeners: TcpListener[] = [];
   for (const line of text.split('\n')) {
+    // A node has few of them among many connections.
+    if (!line.includes(` ${LISTEN} `)) continue;
     const fields = line.trim().split(/\s+/, 10);
     const [, local, , state, , , , , , inode] = fields;
     if (state !== LISTEN || local === undefined || inode === undefined) continue;

@@ -11,7 +11,7 @@ import { hostSchema } from '../../../../posture/fact/host.ts';
 import type { HostFact } from '../../../../posture/fact/host.ts';
 import { factsOf, kernelFact } from '../../../fixture/facts.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { SEED } from '../../../fixture/inspector/read.ts';
+import { recordedText, SEED } from '../../../fixture/inspector/read.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { accessTo } from '../../../fixture/inspector/access.ts';
@@ -206,6 +206,34 @@ t.test(
       { path: '/etc/cron.d/a', reason: 'owned by uid 1000' },
       { path: '/etc/cron.daily', reason: 'writable by everybody' },
     ]);
+  },
+);
+
+t.test(
+  'open ports are those of a kernel that listens, of the table of the node, and of no loopback address',
+  async (t) => {
+    const recorded = { '/proc/1/net/tcp': recordedText('net/tcp'), '/proc/1/net/tcp6': recordedText('net/tcp6') };
+    const { openPorts } = await inspect(t, recorded);
+    // As `ss -ltn` showed them when the tables were recorded.
+    const ports = [
+      { port: 2024, addresses: ['0.0.0.0'] },
+      { port: 2222, addresses: ['0.0.0.0', '::'] },
+      { port: 4245, addresses: ['::'] },
+    ];
+    t.strictSame(openPorts.state === 'seen' && openPorts.value, { ports, more: 0 });
+    t.match((await inspect(t, {})).openPorts, { state: 'unreadable' }, 'no table');
+
+    // Everyone may listen, on any number of ports and addresses: none of his sockets hides that there are more.
+    const line = (address: string, port: number): string =>
+      `0: ${address}:${port.toString(16).padStart(4, '0').toUpperCase()} 00000000:0000 0A 0:0 0:0 0 0 0 7 1`;
+    const many = [
+      ...Array.from({ length: 3000 }, (_, index) => line('00000000', 10_000 + index)),
+      ...Array.from({ length: 300 }, (_, index) => line(index.toString(16).padStart(8, '0').toUpperCase(), 22)),
+    ];
+    const flooded = await inspect(t, { '/proc/1/net/tcp': many.join('\n') });
+    const listed = flooded.openPorts.state === 'seen' ? flooded.openPorts.value : { ports: [], more: 0 };
+    t.match(listed.ports[0], { port: 22, addresses: { length: 8 } });
+    t.equal(listed.ports.length + listed.more, 3001);
   },
 );
 
