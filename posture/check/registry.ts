@@ -145,6 +145,7 @@ import { emptyPasswords } from './ssh/empty-passwords.ts';
 import { forwarding } from './ssh/forwarding.ts';
 import { hostBasedAuthentication } from './ssh/host-based-authentication.ts';
 import { keyboardInteractive } from './ssh/keyboard-interactive.ts';
+import { knownVulnerabilities as sshKnownVulnerabilities } from './ssh/known-vulnerabilities.ts';
 import { logLevel as sshLogLevel } from './ssh/log-level.ts';
 import { loginGraceTime } from './ssh/login-grace-time.ts';
 import { maxAuthTries } from './ssh/max-auth-tries.ts';
@@ -319,6 +320,7 @@ const LISTED: readonly Check[] = [
   forwarding,
   hostBasedAuthentication,
   keyboardInteractive,
+  sshKnownVulnerabilities,
   sshLogLevel,
   loginGraceTime,
   maxAuthTries,

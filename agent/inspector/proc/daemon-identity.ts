@@ -28,6 +28,8 @@ export type DaemonName =
 export interface DaemonProcess extends NodeProcess {
   /** Its program, without the mark that the kernel adds to one that was replaced. */
   readonly executable: string;
+  /** The file of the program was replaced or removed after the process started. */
+  readonly isReplaced: boolean;
   /** Clock ticks since boot: with the pid, this names the process. */
   readonly startTicks: number;
 }
@@ -148,7 +150,7 @@ async function identify(
   const again = await readText(host, procPath(pid, 'stat'));
   if (isFault(again)) return again;
   return again.ok && parseStartTicks(again.value) === startTicks
-    ? { ...process, executable: path, startTicks }
+    ? { ...process, executable: path, isReplaced: path !== executable.value, startTicks }
     : undefined;
 }
 

@@ -59,7 +59,7 @@ async function inspectSshd({ host, cache }: NodeAccess): Promise<SshdFact> {
       running,
       configurations.some(({ isPresent }) => isPresent),
     ),
-    version: first?.version ?? absent(source),
+    version: versionOf(listeners, configurations) ?? absent(source),
     loads: configurations.map(({ loads }) => loads).find(isNotAccepted) ?? first?.loads ?? absent(source),
     contexts: joinContexts(configurations.map(({ contexts }) => contexts)) ?? absent(source),
     files: [...new Set(files.map(({ path }) => clip(path, 4096)))].slice(0, MAX_FILES),
@@ -92,6 +92,22 @@ function doubtful(source: string, reason: string): SshdConfiguration {
 
 function isNotAccepted(loads: SshdFact['loads']): boolean {
   return loads.state !== 'seen' || !loads.value.accepted;
+}
+
+/** The version of what runs, where each sshd has the same: a file that was replaced is not what runs. */
+function versionOf(
+  listeners: readonly SshdListener[],
+  configurations: readonly SshdConfiguration[],
+): SshdFact['version'] | undefined {
+  const replaced = listeners.find(({ isReplaced }) => isReplaced);
+  if (replaced !== undefined)
+    return unreadable(`/proc/${String(replaced.pid)}/exe`, 'the program was replaced after sshd started: restart sshd');
+  const all = configurations.map(({ version }) => version);
+  const missing = all.find(({ state }) => state !== 'seen');
+  if (missing !== undefined) return missing;
+  const versions = new Set(all.flatMap((each) => (each.state === 'seen' ? [each.value] : [])));
+  if (versions.size <= 1) return all[0];
+  return unreadable(all[0]?.source ?? '', clip(`sshd of different versions run: ${[...versions].join(', ')}`, 1024));
 }
 
 /** The contexts of all: what holds for one sshd must hold for each. */

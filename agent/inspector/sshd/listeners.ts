@@ -18,6 +18,8 @@ export interface SshdListener {
   readonly startedAtMs: number;
   /** Its program. */
   readonly executable: string;
+  /** The file of the program was replaced or removed after it started. */
+  readonly isReplaced: boolean;
   readonly options: SshdOptions;
   /** Its listening TCP sockets. */
   readonly sockets: readonly TcpListener[];
@@ -48,7 +50,7 @@ async function findListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
   const known = new Set<number>();
   // The oldest first: a child that is about to serve a connection still has the sockets of its parent.
   for (const daemon of genuine.toSorted((one, other) => one.startTicks - other.startTicks)) {
-    const { pid, status, startTicks, executable } = daemon;
+    const { pid, status, startTicks, executable, isReplaced } = daemon;
     const read = await readListener(host, daemon);
     if (!read.ok) {
       if (read.code !== 'absent') doubtful.push({ pid, status, kind: 'doubtful', reason: read.reason });
@@ -60,6 +62,7 @@ async function findListeners(access: CachedHost): Promise<Read<SshdProcesses>> {
     listeners.push({
       pid,
       executable,
+      isReplaced,
       startedAtMs: startedAtMs(bootTime, startTicks),
       options: parseSshdCommandLine(strings),
       sockets,

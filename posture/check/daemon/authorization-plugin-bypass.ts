@@ -1,7 +1,8 @@
 import type { DockerFact } from '../../fact/docker.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
-import { ENGINE_VULNERABILITIES, isAffected, isDistributionBuild, releaseOf } from './engine-release.ts';
+import { isAffected, isDistributionBuild, releaseOf } from '../release.ts';
+import { ENGINE_VULNERABILITIES } from './engine-release.ts';
 import type { EngineVulnerability } from './engine-release.ts';
 import { daemonCheck, unseenReason } from './setting.ts';
 

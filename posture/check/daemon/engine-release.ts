@@ -1,8 +1,8 @@
+import { isAffected, releaseOf } from '../release.ts';
+import type { Vulnerability } from '../release.ts';
+
 /** A vulnerability of moby. */
-export interface EngineVulnerability {
-  readonly id: string;
-  /** Releases without the fix, as numbers: from the first, up to the one before the second. */
-  readonly affected: readonly (readonly [from: number, fixed: number])[];
+export interface EngineVulnerability extends Vulnerability {
   /** Releases for which nobody has published whether they have the fix. */
   readonly undecided?: readonly (readonly [from: number, to: number])[];
   /** It lets requests pass an authorization plugin. */
@@ -12,10 +12,7 @@ export interface EngineVulnerability {
 /** What follows was known on this day. Later releases and advisories are not in it. */
 export const RELEASE_DATA_MS = Date.UTC(2026, 5, 13);
 
-/**
- * By the tags of moby that contain the fixes, and the CVE records: 19.03, 20.10, 24.0 and 26.0 got no further release.
- * A release is a number: 26.1.5 is 26_001_005.
- */
+/** By the tags of moby that contain the fixes, and the CVE records: 19.03, 20.10, 24.0 and 26.0 got no further release. */
 export const ENGINE_VULNERABILITIES: readonly EngineVulnerability[] = Object.freeze([
   {
     id: 'CVE-2024-24557',
@@ -70,19 +67,6 @@ const ENDED: readonly (readonly [from: number, to: number, since: string])[] = [
 /** The first release of a branch that began after {@link RELEASE_DATA_MS}. */
 export const FIRST_UNKNOWN_RELEASE = 30_000_000;
 
-/** `28.0.0-rc.1` is before 28.0.0: no pre-release has a fix that its release has not. undefined: no release of moby. */
-export function releaseOf(version: string): number | undefined {
-  const match = /^v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])/.exec(version);
-  if (match === null) return undefined;
-  const [major = 0, minor = 0, patch = 0] = match.slice(1).map(Number);
-  return major * 1e6 + minor * 1e3 + patch - (/-(?:rc|beta|alpha)/.test(version) ? 0.5 : 0);
-}
-
-/** Does the release lack the fix? */
-export function isAffected({ affected }: EngineVulnerability, release: number): boolean {
-  return affected.some(([from, fixed]) => release >= from && release < fixed);
-}
-
 /** Since when the branch of the release gets no fixes, `2025-05-03`; undefined: it still does, or is not known. */
 export function endOf(release: number): string | undefined {
   return ENDED.find(([from, to]) => release >= from && release < to)?.[2];
@@ -93,9 +77,4 @@ export function lacksFixes(version: string): boolean {
   const release = releaseOf(version);
   if (release === undefined) return false;
   return endOf(release) !== undefined || ENGINE_VULNERABILITIES.some((one) => isAffected(one, release));
-}
-
-/** `26.1.5+dfsg1`, `20.10.24~1`: a build of a distribution. A release of Docker has no such mark. */
-export function isDistributionBuild(version: string): boolean {
-  return /[+~]|-(?!rc|beta|alpha|[ce]e$)/.test(version);
 }

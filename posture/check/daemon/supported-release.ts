@@ -3,19 +3,9 @@ import { fail, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { isoTime } from '../evidence-text.ts';
-import {
-  endOf,
-  ENGINE_VULNERABILITIES,
-  FIRST_UNKNOWN_RELEASE,
-  isAffected,
-  isDistributionBuild,
-  RELEASE_DATA_MS,
-  releaseOf,
-} from './engine-release.ts';
+import { isAffected, isDistributionBuild, isOutdated, releaseOf } from '../release.ts';
+import { endOf, ENGINE_VULNERABILITIES, FIRST_UNKNOWN_RELEASE, RELEASE_DATA_MS } from './engine-release.ts';
 import { unseenReason } from './setting.ts';
-
-/** Older data says nothing about the releases that are current now. */
-const MAX_DATA_AGE_MS = 365 * 86_400_000;
 
 export const supportedRelease = nodeCheck({
   id: 'daemon.supported-release',
@@ -52,7 +42,7 @@ export const supportedRelease = nodeCheck({
         `this branch is newer than what is known about releases (${known}): update Plimsoll`,
         evidence,
       );
-    return clock.nowMs - RELEASE_DATA_MS > MAX_DATA_AGE_MS
+    return isOutdated(RELEASE_DATA_MS, clock.nowMs)
       ? unknownBecause(`what is known about releases is of ${known}: update Plimsoll`, evidence)
       : pass({ ...evidence, expected: `${evidence.expected} of ${known}` });
   },

@@ -24,6 +24,7 @@ const KUBELET: FoundKubelet = {
   status: parseProcStatus(statusWith({})) as FoundKubelet['status'],
   executable: '/usr/bin/kubelet',
   startTicks: 1,
+  isReplaced: false,
   program: 'kubelet',
 };
 

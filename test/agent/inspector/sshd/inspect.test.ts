@@ -253,6 +253,15 @@ t.test('two that listen: both are judged', async (t) => {
     [['no'], ['yes']],
   );
   t.same(fact.files, ['/etc/ssh/sshd_config', '/etc/ssh/other']);
+  const local = '/usr/local/sbin/sshd';
+  const two = { ...CONFIG, ...RUNNING, ...program('10.6p2'), ...sshd(41, { exe: local, cmdline: `${local}\0` }) };
+  const versions = async (second: string): Promise<SshdFact['version']> =>
+    (await sshdOf(t, { ...two, '/proc/41/fd/9': '-> socket:[1060]', [local]: `\0OpenSSH_${second}\0` })).version;
+  t.match(await versions('10.6p2'), { state: 'seen', value: 'OpenSSH_10.6p2' });
+  t.match(await versions('9.7p1'), {
+    state: 'unreadable',
+    reason: /different versions run: OpenSSH_10.6p2, OpenSSH_9.7p1/,
+  });
   const gone = await sshdOf(t, { ...CONFIG, ...RUNNING, ...second });
   t.match(gone, { loads: { state: 'absent', source: '/etc/ssh/other' }, contexts: { state: 'absent' } });
   const child = sshd(39, { startTicks: 9999 });
@@ -262,6 +271,13 @@ t.test('two that listen: both are judged', async (t) => {
 t.test('a program that was replaced while it runs, and a link to it by another name', async (t) => {
   const replaced = await sshdOf(t, { ...CONFIG, ...sshd(40, { exe: '/usr/sbin/sshd (deleted)' }) });
   t.match(replaced.present, { state: 'seen', value: 'running' });
+  const updated = { ...sshd(40, { exe: '/usr/sbin/sshd (deleted)' }), ...program('10.6p2') };
+  const reason = /replaced after sshd started/;
+  t.match(
+    (await sshdOf(t, updated)).version,
+    { state: 'unreadable', source: '/proc/40/exe', reason },
+    'the old one runs',
+  );
   const cmdline = 'sshd-sftp: /usr/sbin/sshd-sftp -f /etc/ssh/sftp [listener] 0 of 10-100 startups\0';
   const renamed = { ...sshd(40, { cmdline }), '/proc/40/comm': 'sshd-sftp\n', '/etc/ssh/sftp': 'MaxAuthTries 2\n' };
   t.same(value(await sshdOf(t, renamed), 'maxauthtries'), { values: ['2'], source: '/etc/ssh/sftp:1' });
