@@ -41,6 +41,7 @@ import { sensitiveMount } from './container/sensitive-mount.ts';
 import { sshServer } from './container/ssh-server.ts';
 import { ulimits } from './container/ulimits.ts';
 import { CONTAINERD_CHECKS } from './containerd/containerd-checks.ts';
+import { defaultRuntime } from './containerd/default-runtime.ts';
 import { CRIO_CHECKS } from './crio/crio-checks.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
@@ -216,6 +217,7 @@ const LISTED: readonly Check[] = [
   sshServer,
   ulimits,
   ...CONTAINERD_CHECKS,
+  defaultRuntime,
   ...CRIO_CHECKS,
   authorizationPlugin,
   authorizationPluginBypass,

@@ -10,6 +10,7 @@ export const CONTAINERD_SETTINGS = [
   'cri.enable_selinux',
   'cri.enable_tls_streaming',
   'cri.ignore_image_defined_volumes',
+  'cri.sandbox_image',
   'cri.stream_server_address',
   'cri.unset_seccomp_profile',
   'debug.address',
@@ -34,7 +35,8 @@ export type ContainerdSettingName = (typeof CONTAINERD_SETTINGS)[number];
 export const containerdRuntimeSchema = s.object({
   name: s.string('name of the handler', 256),
   type: s.string('`io.containerd.runc.v2` …', 256),
-  binary: s.string('path or name of the program; empty: the default of the type', 4096),
+  shim: s.string('path of its shim, `runtime_path`; empty: found by the type', 4096),
+  binary: s.string('path or name of the program, `BinaryName`; empty: the default of the type', 4096),
   allDevices: s.boolean('`privileged_without_host_devices_all_devices_allowed`'),
   noPivotRoot: s.boolean('`NoPivotRoot`'),
   noNewKeyring: s.boolean('`NoNewKeyring`'),

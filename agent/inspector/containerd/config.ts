@@ -1,7 +1,7 @@
 import { parse } from 'smol-toml';
 import { CONTAINERD_SETTINGS } from '../../../posture/fact/containerd.ts';
 import type { ContainerdDaemon, ContainerdSettingName } from '../../../posture/fact/containerd.ts';
-import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import { clip } from '../clip.ts';
 
@@ -18,6 +18,8 @@ export interface ConfigFile {
 type Place = readonly string[];
 interface Placement {
   readonly key: string;
+  /** The key since version 3, where it is another. */
+  readonly newKey?: string;
   readonly v2: Place;
   readonly v3: Place;
   readonly v4: Place;
@@ -59,6 +61,10 @@ const PLACES: Readonly<Record<ContainerdSettingName, Placement>> = {
   'cri.enable_selinux': cri('enable_selinux'),
   'cri.enable_tls_streaming': cri('enable_tls_streaming', ['plugins', CRI]),
   'cri.ignore_image_defined_volumes': cri('ignore_image_defined_volumes'),
+  'cri.sandbox_image': {
+    ...cri('sandbox_image', ['plugins', IMAGES, 'pinned_images'], ['plugins', CRI]),
+    newKey: 'sandbox',
+  },
   'cri.stream_server_address': cri('stream_server_address', ['plugins', CRI]),
   'cri.unset_seccomp_profile': cri('unset_seccomp_profile'),
   'debug.address': top('debug', 'address'),
@@ -118,15 +124,15 @@ export function evaluate(files: readonly ConfigFile[], version: number): Effecti
   for (const name of CONTAINERD_SETTINGS) settings[name] = settingOf(files, version, PLACES[name]);
   const disabled = files.flatMap(({ table }) => stringsOf(table['disabled_plugins']));
   const isNew = version >= 3;
-  const runtimes = tableAt(
-    files,
-    version,
-    isNew ? ['plugins', RUNTIME, 'containerd', 'runtimes'] : ['plugins', CRI, 'containerd', 'runtimes'],
-  );
+  const handlers = tableAt(files, version, ['plugins', isNew ? RUNTIME : CRI, 'containerd']);
+  const legacy = handlers.state === 'seen' && !isNew ? legacyRuntimes(handlers.value) : {};
+  if (legacy['default'] !== undefined && handlers.state === 'seen')
+    settings['cri.default_runtime_name'] = seen('default', handlers.source);
+  const runtimes = mapObserved(handlers, (table) => runtimesOf({ ...tableIn(table, ['runtimes']), ...legacy }));
   return {
     hasCri: !disabled.some((name) => name === CRI || name === 'cri' || name === RUNTIME),
     settings,
-    runtimes: runtimes.state === 'seen' ? seen(runtimesOf(runtimes.value), runtimes.source) : runtimes,
+    runtimes,
     registry: tableAt(files, version, isNew ? ['plugins', IMAGES, 'registry'] : ['plugins', CRI, 'registry']),
     programDirectories: programDirectoriesOf(files, version),
   };
@@ -170,7 +176,8 @@ function programDirectoriesOf(files: readonly ConfigFile[], version: number): Ob
 
 function settingOf(files: readonly ConfigFile[], version: number, placement: Placement): Observed<string> {
   const place = version >= 4 ? placement.v4 : version === 3 ? placement.v3 : placement.v2;
-  const key = version >= 4 ? (V4_KEYS[placement.key] ?? placement.key) : placement.key;
+  const since3 = placement.newKey ?? placement.key;
+  const key = version >= 4 ? (V4_KEYS[since3] ?? since3) : version === 3 ? since3 : placement.key;
   const table = tableAt(files, version, place);
   if (table.state !== 'seen') return table;
   const value = table.value[key];
@@ -219,6 +226,16 @@ export function tableIn(table: Table, place: readonly string[]): Table | undefin
   return isTable(current) ? current : undefined;
 }
 
+/** Handlers that 1.x makes of tables beside `runtimes`: docs/cri/config.md of 1.3, `pkg/cri/config` of 1.7. */
+function legacyRuntimes(table: Table): Table {
+  const names = { default: 'default_runtime', untrusted: 'untrusted_workload_runtime' };
+  const set = Object.entries(names).flatMap(([name, key]) => {
+    const runtime = tableIn(table, [key]);
+    return typeof runtime?.['runtime_type'] === 'string' && runtime['runtime_type'] !== '' ? [[name, runtime]] : [];
+  });
+  return Object.fromEntries(set) as Table;
+}
+
 function runtimesOf(table: Table): Extract<ContainerdDaemon['runtimes'], { state: 'seen' }>['value'] {
   return Object.entries(table)
     .slice(0, 64)
@@ -231,7 +248,8 @@ function runtimesOf(table: Table): Extract<ContainerdDaemon['runtimes'], { state
         {
           name: clip(name, 256),
           type: clip(text(runtime['runtime_type']), 256),
-          binary: text(options['BinaryName']) || text(runtime['runtime_path']),
+          shim: text(runtime['runtime_path']),
+          binary: text(options['BinaryName']),
           allDevices: runtime['privileged_without_host_devices_all_devices_allowed'] === true,
           noPivotRoot: options['NoPivotRoot'] === true,
           noNewKeyring: options['NoNewKeyring'] === true,

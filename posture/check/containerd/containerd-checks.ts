@@ -15,7 +15,7 @@ const REGISTRY_MANUAL = 'https://github.com/containerd/containerd/blob/main/docs
 type Known = Pick<Facts, 'containerds' | 'kernel' | 'kubelet'>;
 
 /** One answer for all containerds of the node: the worst. `needsCri`: a daemon without CRI (that of Docker) is left out. */
-function containerdCheck({
+export function containerdCheck({
   judge,
   needsCri = true,
   reference = CONFIG_MANUAL,
@@ -58,7 +58,8 @@ function ofDaemons(
   return allOf(severity, daemons.value.map(judge));
 }
 
-function withSetting(
+/** Judges a setting; where nothing sets it, `preset` counts. */
+export function withSetting(
   daemon: ContainerdDaemon,
   name: ContainerdSettingName,
   preset: string,
@@ -305,6 +306,23 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
         reason: 'a runtime weakens the containers that use it',
       });
     },
+  }),
+  containerdCheck({
+    id: 'containerd.sandbox-image',
+    title: 'Image of pod sandboxes is pinned by digest',
+    failTitle: 'Image of pod sandboxes is not pinned by digest',
+    severity: 'low',
+    rationale:
+      'Every pod has a container of this image, which holds its namespaces. Whoever moves the tag in the registry runs a program in each pod that a node starts after its next pull.',
+    remediation:
+      'Set sandbox_image in the CRI plugin of config.toml (since version 3 of the file sandbox in [plugins."io.containerd.cri.v1.images".pinned_images]) to NAME@sha256:DIGEST, which crictl inspecti shows as repoDigests, and restart containerd.',
+    judge: (daemon) =>
+      withSetting(daemon, 'cri.sandbox_image', 'registry.k8s.io/pause with the tag of the release', (value, seen) => {
+        const evidence = { ...seen, expected: 'NAME@sha256:DIGEST' };
+        return /@sha(?:256:[\da-f]{64}|512:[\da-f]{128})$/.test(value)
+          ? pass(evidence)
+          : fail('a tag can be moved to another image', evidence);
+      }),
   }),
   containerdCheck({
     id: 'containerd.seccomp-profile',

@@ -123,6 +123,20 @@ t.test('versions of the file', (t) => {
     ),
     { 'grpc.tcp_address': 'c', 'grpc.tcp_tls_ca': '/ca', 'debug.level': 'trace' },
   );
+  // The default configuration of 1.7 and of 2.x, and `PluginConfig` of 1.7.
+  t.match(of('version = 2\n[plugins."io.containerd.grpc.v1.cri"]\nsandbox_image = "p@sha256:1"\n'), {
+    'cri.sandbox_image': 'p@sha256:1',
+  });
+  t.match(
+    of(
+      'version = 3\n[plugins."io.containerd.cri.v1.images"]\nsandbox_image = "x"\n[plugins."io.containerd.cri.v1.images".pinned_images]\nsandbox = "p:3"\n',
+    ),
+    { 'cri.sandbox_image': 'p:3' },
+  );
+  const legacy = (of: string): string =>
+    `version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd]\ndefault_runtime_name = "runc"\n[plugins."io.containerd.grpc.v1.cri".containerd.default_runtime]\nruntime_type = "${of}"\n`;
+  t.match(of(legacy('io.containerd.kata.v2')), { 'cri.default_runtime_name': 'default' });
+  t.match(of(legacy('')), { 'cri.default_runtime_name': 'runc' }, 'as `containerd config default` prints it');
   t.match(of('version = 3\n[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n'), {
     'cri.enable_selinux': 'absent',
   });

@@ -1,11 +1,12 @@
 import t from 'tap';
 import { CONTAINERD_CHECKS } from '../../../../posture/check/containerd/containerd-checks.ts';
+import { defaultRuntime } from '../../../../posture/check/containerd/default-runtime.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
 import { CONTAINERD_SETTINGS } from '../../../../posture/fact/containerd.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { Verdict } from '../../../../posture/verdict.ts';
-import { containerdsFact, kernelFact } from '../../../fixture/facts.ts';
+import { containerdsFact, factsOf, kernelFact } from '../../../fixture/facts.ts';
 import { kubeletFact } from '../../../fixture/kubelet.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 
@@ -46,6 +47,7 @@ const runtime = (change: object): Partial<Facts> =>
             {
               name: 'runc',
               type: '',
+              shim: '',
               binary: '',
               allDevices: false,
               noPivotRoot: false,
@@ -60,6 +62,11 @@ const runtime = (change: object): Partial<Facts> =>
       },
     ),
   );
+const chosen = (name: string, change: object): Partial<Facts> => {
+  const { containerds } = runtime(change);
+  const [first] = containerds?.daemons.state === 'seen' ? containerds.daemons.value : [];
+  return of(daemon({ 'cri.default_runtime_name': name }, { runtimes: first?.runtimes ?? UNREAD }));
+};
 const DOCKER = daemon({ 'cri.disable_apparmor': 'true' }, { hasCri: false });
 const unreadSetting = (name: string): Partial<Facts> => {
   const each = daemon({});
@@ -94,6 +101,21 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['default', set({}), 'pass'],
     ['debug', set({ 'debug.level': 'debug' }), 'fail'],
     ['not read', unreadSetting('debug.level'), 'unknown'],
+  ],
+  'containerd.default-runtime': [
+    ['nothing is configured', set({}), 'pass'],
+    ['runc of a package', runtime({ type: 'io.containerd.runc.v2', binary: '/usr/sbin/runc' }), 'pass'],
+    ['another program', runtime({ type: 'io.containerd.runc.v2', binary: '/tmp/runc' }), 'manual'],
+    ['another shim', runtime({ type: 'io.containerd.runc.v2', shim: '/opt/shim', binary: 'runc' }), 'manual'],
+    ['another type with the name', runtime({ type: 'io.containerd.kata.v2' }), 'manual'],
+    ['another type before runc', runtime({ type: 'io.containerd.kata.v2', binary: 'runc' }), 'manual'],
+    ['a handler beside it', runtime({ name: 'kata', type: 'io.containerd.kata.v2' }), 'pass'],
+    ['that of untrusted pods', runtime({ name: 'untrusted', type: 'io.containerd.kata.v2' }), 'manual'],
+    ['another handler', chosen('kata', { name: 'kata', type: 'io.containerd.kata.v2' }), 'manual'],
+    ['a handler that does not exist', chosen('kata', {}), 'unknown'],
+    ['its setting not read', unreadSetting('cri.default_runtime_name'), 'unknown'],
+    ['handlers not read', of(daemon({}, { runtimes: UNREAD })), 'unknown'],
+    ['that of Docker', of(DOCKER), 'notApplicable'],
   ],
   'containerd.device-ownership': [
     ['default', set({}), 'pass'],
@@ -164,6 +186,15 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['any annotation', runtime({ anyAnnotation: true }), 'fail'],
     ['not read', of(daemon({}, { runtimes: UNREAD })), 'unknown'],
   ],
+  'containerd.sandbox-image': [
+    ['default', set({}), 'fail'],
+    ['a tag', set({ 'cri.sandbox_image': 'registry.k8s.io/pause:3.10' }), 'fail'],
+    ['a digest', set({ 'cri.sandbox_image': `registry.k8s.io/pause@sha256:${'ab'.repeat(32)}` }), 'pass'],
+    ['a tag and a digest', set({ 'cri.sandbox_image': `r.test/pause:3@sha256:${'ab'.repeat(32)}` }), 'pass'],
+    ['a digest that is cut', set({ 'cri.sandbox_image': `r.test/pause@sha256:${'ab'.repeat(31)}` }), 'fail'],
+    ['a digest in the name', set({ 'cri.sandbox_image': `r.test/sha256:${'ab'.repeat(32)}` }), 'fail'],
+    ['not read', unreadSetting('cri.sandbox_image'), 'unknown'],
+  ],
   'containerd.seccomp-profile': [
     ['neither', kubelet('false'), 'fail'],
     ['of the kubelet', kubelet('true'), 'pass'],
@@ -197,12 +228,30 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
   ],
 };
 
-t.same(
-  CONTAINERD_CHECKS.map(({ id }) => id),
-  Object.keys(ROWS),
-);
-for (const check of CONTAINERD_CHECKS)
+const checks = [...CONTAINERD_CHECKS, defaultRuntime];
+t.same(checks.map(({ id }) => id).sort(), Object.keys(ROWS));
+for (const check of checks)
   judgeNodes(t, check, [
     ...(ROWS[check.id] ?? []).map(([name, facts, verdict]) => ({ name, facts, verdict })),
     { name: 'no containerd', facts: {}, verdict: 'notApplicable' },
   ]);
+
+t.test('a list of allowed runtimes', (t) => {
+  const crun = { type: 'io.containerd.runc.v2', binary: '/usr/bin/crun' };
+  const rows: readonly (readonly [allowed: readonly string[], facts: Partial<Facts>, verdict: Verdict])[] = [
+    [['/usr/bin/crun'], runtime(crun), 'pass'],
+    [['crun'], runtime(crun), 'fail'],
+    [['runc'], runtime(crun), 'fail'],
+    [['runc'], set({}), 'pass'],
+    [['/usr/bin/crun'], set({}), 'fail'],
+    [['io.containerd.kata.v2'], chosen('kata', { name: 'kata', type: 'io.containerd.kata.v2' }), 'pass'],
+    [['kata'], chosen('kata', { name: 'kata', type: 'io.containerd.kata.v2' }), 'fail'],
+    // A name says nothing about the program.
+    [['runc'], chosen('x', { name: 'x' }), 'fail'],
+  ];
+  for (const [allowed, facts, verdict] of rows) {
+    const check = defaultRuntime.withParameters?.({ allowed });
+    t.match(check?.judges === 'node' && check.judge(factsOf(facts)), { verdict }, JSON.stringify(allowed));
+  }
+  t.end();
+});
