@@ -1,4 +1,5 @@
 import { compareByName } from '../../api/finding-list.ts';
+import { safe } from '../../api/safe.ts';
 import type { FleetFinding } from '../../api/finding.ts';
 import { severityText } from '../../posture/check/check.ts';
 import { findBenchmark, indexControls } from '../../posture/benchmark/benchmark.ts';
@@ -7,6 +8,8 @@ import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
 import type { FactName } from '../../posture/fact/facts.ts';
 import { connect } from '../api/connect.ts';
 import { ANY_FINDING, readFindings } from '../api/findings.ts';
+import { nodeList } from '../../api/node.ts';
+import { isFindingUid, printUnknownFinding, readFinding } from '../findings/show-finding.ts';
 import { resolveNodes } from '../nodes/choose.ts';
 import { isTable, printDocument } from '../output/listing.ts';
 import type { Result } from '../../api/client.ts';
@@ -15,7 +18,7 @@ import { printError, printFailure } from '../print-error.ts';
 import type { Context } from '../context.ts';
 import { findingBlock } from '../render/finding.ts';
 import { wrap } from '../render/width.ts';
-import { commandsFor } from '../../posture/remediation/commands.ts';
+import { commandsFor, familyOf } from '../../posture/remediation/commands.ts';
 import type { Family } from '../../posture/remediation/commands.ts';
 import { documentCheck } from '../scan/document-check.ts';
 import { familyOfThisHost } from '../scan/host-family.ts';
@@ -30,13 +33,14 @@ const COLLECTOR_DEADLINE_MS = 5000;
 
 export const explain = defineCommand({
   name: 'explain',
-  summary: 'explain a check: when it fails, why it matters and what to do',
-  usage: ['explain CHECK [options]'],
+  summary: 'explain a check or a finding: when it fails, why it matters and what to do',
+  usage: ['explain CHECK [options]', 'explain FINDING [options]'],
   description: [
     'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
     'Where the distribution of this host has commands of its own (package manager, boot loader, names of services), they follow what to do.',
     'With --profile it shows the severity and the parameters that the profile sets, or why the profile excludes the check.',
     'With --node or --subject it also prints the current findings with all their evidence, read from the collector.',
+    'FINDING is the uid of a finding, or at least 8 characters of it: its evidence comes first, then its check, with the commands for the distribution of its node.',
   ],
   operands: { min: 1, max: 1, completes: 'check' },
   options: [
@@ -56,6 +60,7 @@ export const explain = defineCommand({
       line: 'plimsoll explain container.seccomp-filter --subject shop-db',
       meaning: 'with the evidence for this container',
     },
+    { line: 'plimsoll explain 3f2a9c81', meaning: 'what one finding saw, and what to do about it' },
     {
       line: 'plimsoll explain container.capabilities --profile production.yaml',
       meaning: 'as a profile has it judged',
@@ -63,24 +68,23 @@ export const explain = defineCommand({
   ],
   run: async (context) => {
     const { args, stdout } = context;
-    const [id = ''] = args.operands;
+    const [word = ''] = args.operands;
     const loaded = await loadCatalog(context.settings);
     if (!loaded.ok) return printError(context, problemsText(loaded.problems), 'see: docs/tailoring.md');
-    const found = await findCheck(context, loaded.catalog, id);
-    if (found === undefined)
+    if (isFindingUid(word)) return explainFinding(context, loaded.catalog, word);
+    const document = await findCheck(context, loaded.catalog, word);
+    if (document === undefined)
       return printError(
         context,
-        unknownCheck(id, allChecks(loaded.catalog)) ?? `${id} is an area, not a check`,
+        unknownCheck(word, allChecks(loaded.catalog)) ?? `${word} is an area, not a check`,
         'see: plimsoll checks',
       );
-    const profile = await profileEffect(context.settings, loaded.catalog, found);
-    const document = profile === undefined ? found : { ...found, profile };
     const read = await readCurrent(context, document.id);
     const findings = read?.ok === true ? read.value : undefined;
     if (!isTable(context)) await printDocument(context, findings === undefined ? document : { ...document, findings });
     else {
       const lines = [
-        ...page(document, context, await familyOfThisHost()),
+        ...page(document, context, { name: 'this host', family: await familyOfThisHost() }),
         ...(findings ?? []).flatMap((one) => findingBlock(one, context)),
       ];
       if (findings?.length === 0) lines.push('', 'The collector has no matching finding.');
@@ -90,8 +94,48 @@ export const explain = defineCommand({
   },
 });
 
-/** The check of the catalog, or a custom one that only the collector has the file of. */
-async function findCheck({ settings }: Context, catalog: Catalog, id: string): Promise<DocumentCheck | undefined> {
+/** Prints a finding of the collector, its check, and what to do on its node. Returns the exit code. */
+async function explainFinding(context: Context, catalog: Catalog, word: string): Promise<number> {
+  const { args, settings, stdout } = context;
+  if (args.has('node') || args.has('subject'))
+    return printError(context, '--node and --subject choose findings of a check, and this is one finding');
+  const client = await connect(settings, new AbortController().signal);
+  if (!client.ok) return printFailure(context, client.problem);
+  const read = await readFinding(client.value, word);
+  if (!read.ok) return printFailure(context, read.problem);
+  const { finding, entries } = read.value;
+  const { check, nodeId } = finding ?? entries[0] ?? {};
+  if (check === undefined) return printUnknownFinding(context, word);
+  const document = await findCheck(context, catalog, check);
+  if (document === undefined)
+    return printError(context, `the check ${check} of this finding does not exist any more`, 'see: plimsoll checks');
+  if (!isTable(context)) {
+    await printDocument(context, { ...document, findings: finding === undefined ? [] : [finding] });
+    return EXIT_OK;
+  }
+  const nodes = await client.value.get('/v1/nodes', nodeList);
+  if (!nodes.ok) return printFailure(context, nodes.problem);
+  const node = nodes.value.nodes.find(({ id }) => id === nodeId);
+  const host = { name: safe(node?.name ?? ''), family: node && familyOf(node.operatingSystem) };
+  const lines = [
+    ...(finding === undefined
+      ? [`Resolved: ${word} is no longer among the findings.`]
+      : findingBlock(finding, context).slice(1)),
+    '',
+    ...page(document, context, host),
+  ];
+  await stdout.write(`${lines.join('\n')}\n`);
+  return EXIT_OK;
+}
+
+/** A check of the catalog with what the profile does with it, or a custom one that only the collector has the file of. */
+async function findCheck(context: Context, catalog: Catalog, id: string): Promise<ExplainedCheck | undefined> {
+  const found = await documentOf(context, catalog, id);
+  const profile = found && (await profileEffect(context.settings, catalog, found));
+  return found && profile ? { ...found, profile } : found;
+}
+
+async function documentOf({ settings }: Context, catalog: Catalog, id: string): Promise<DocumentCheck | undefined> {
   const [checks, benchmarks] = [allChecks(catalog), catalog.benchmarks];
   const known = checks.find((check) => check.id === id);
   if (known !== undefined) return documentCheck(known, indexControls(benchmarks));
@@ -147,7 +191,12 @@ async function readCurrent(context: Context, check: string): Promise<Result<read
   return read.ok ? { ok: true, value: read.value.findings.toSorted(compareByName) } : read;
 }
 
-function page(check: ExplainedCheck, { width, paint }: Context, family: Family | undefined): readonly string[] {
+/** What is known of a check, and its commands for a host. */
+function page(
+  check: ExplainedCheck,
+  { width, paint }: Context,
+  { name, family }: { readonly name: string; readonly family: Family | undefined },
+): readonly string[] {
   const commands = family === undefined ? [] : commandsFor(check.id, family);
   const paragraph = (title: string, text: string): readonly string[] => [
     '',
@@ -162,7 +211,7 @@ function page(check: ExplainedCheck, { width, paint }: Context, family: Family |
     ...severityLines(check, width, paint.bold('Severity')),
     ...paragraph('Why', check.rationale),
     ...paragraph('What to do', check.remediation),
-    ...(commands.length === 0 ? [] : ['', paint.bold(`On this host (${family ?? ''})`)]),
+    ...(commands.length === 0 ? [] : ['', paint.bold(`On ${name} (${family ?? ''})`)]),
     ...commands.flatMap((command) => wrap(command, width - 2).map((line) => `  ${line}`)),
     '',
     paint.bold('What is read'),

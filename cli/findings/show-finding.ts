@@ -16,14 +16,18 @@ const UID_LENGTH = 32;
 const MAX_FINDINGS = 100_000;
 const MAX_ENTRIES = 1_000;
 
+/** Can this be the uid of a finding, or the start of one? No check and no area has such a name. */
+export function isFindingUid(word: string): boolean {
+  return UID.test(word);
+}
+
 /** `plimsoll findings UID`: one finding and its history. Returns the exit code. */
 export async function showFinding(context: Context, client: CliClient, word: string): Promise<number> {
-  if (!UID.test(word)) return printError(context, `${JSON.stringify(word)} is not the uid of a finding`, UID_HINT);
+  if (!isFindingUid(word)) return printError(context, `${JSON.stringify(word)} is not the uid of a finding`, UID_HINT);
   const read = await readFinding(client, word);
   if (!read.ok) return printFailure(context, read.problem);
   const { finding, entries } = read.value;
-  if (finding === undefined && entries.length === 0)
-    return printError(context, `no finding has the uid ${JSON.stringify(word)}`, UID_HINT);
+  if (finding === undefined && entries.length === 0) return printUnknownFinding(context, word);
   if (!isTable(context)) {
     await printDocument(context, { finding: finding ?? null, entries }, entries);
     return EXIT_OK;
@@ -40,12 +44,21 @@ export async function showFinding(context: Context, client: CliClient, word: str
 const UID_HINT =
   'a uid has 32 hexadecimal digits, the first 8 are enough; list the uids with: plimsoll findings -o name';
 
-interface Read {
+/** Says that there is no such finding, now or before. Returns the exit code. */
+export function printUnknownFinding(context: Context, word: string): Promise<number> {
+  return printError(context, `no finding has the uid ${JSON.stringify(word)}`, UID_HINT);
+}
+
+/** A finding as it is now, and what happened to it, newest first. */
+export interface FindingHistory {
+  /** Undefined: it is resolved, or there never was one. */
   readonly finding: FleetFinding | undefined;
+  /** None: it never changed, or there never was one. */
   readonly entries: readonly HistoryEntry[];
 }
 
-async function readFinding(client: CliClient, word: string): Promise<Result<Read>> {
+/** Reads the finding whose uid is `word` or starts with it. */
+export async function readFinding(client: CliClient, word: string): Promise<Result<FindingHistory>> {
   const exact = await historyOf(client, word);
   if (!exact.ok) return exact;
   const [newest] = exact.value;

@@ -355,6 +355,13 @@ void t.test('explain, with what was seen', async (t) => {
     ),
     page.stdout,
   );
+  const [uid = ''] = (await run('findings', '--check', 'container.seccomp-filter', '-o', 'name')).stdout.split('\n');
+  t.match(
+    (await run('explain', uid.slice(0, 12))).stdout,
+    /^HIGH {2}shop-db on web-3\n.+\n[^]+\n\ncontainer\.seccomp-filter /,
+  );
+  t.match(await run('explain', uid, '-o', 'json'), { stdout: /"id": "container\.seccomp-filter"[^]+"uid": / });
+  t.match(await run('explain', '0'.repeat(32)), { code: 2, stderr: /no finding has the uid "0{32}"/ });
   const evil = await run('explain', 'container.privileged', '--node', 'web-3');
   t.match(evil.stdout, String.raw`evil\x1b]0;owned\x07\u202e\nx on web-3`);
   const away = await plimsoll(['explain', 'ssh.root-login', '--node', 'x', '--api', await closedAddress()]);
