@@ -42,6 +42,7 @@ import { sshServer } from './container/ssh-server.ts';
 import { ulimits } from './container/ulimits.ts';
 import { CONTAINERD_CHECKS } from './containerd/containerd-checks.ts';
 import { defaultRuntime } from './containerd/default-runtime.ts';
+import { plugins } from './containerd/plugins.ts';
 import { CRIO_CHECKS } from './crio/crio-checks.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
@@ -218,6 +219,7 @@ const LISTED: readonly Check[] = [
   ulimits,
   ...CONTAINERD_CHECKS,
   defaultRuntime,
+  plugins,
   ...CRIO_CHECKS,
   authorizationPlugin,
   authorizationPluginBypass,

@@ -67,6 +67,18 @@ export const containerdSchema = s.object(
     ),
     runtimes: observed(s.list(containerdRuntimeSchema, '', 64), 'handlers of the CRI plugin'),
     insecureRegistries: observed(s.list(insecureRegistrySchema, '', 256), 'registries without verification'),
+    proxyPlugins: observed(
+      s.list(
+        s.object({ name: s.string('name', 256), address: s.string('its socket, or empty', 4096) }),
+        '`[proxy_plugins]` of all files',
+        64,
+      ),
+      'services outside containerd that act as its snapshotters, stores or differs',
+    ),
+    disabledPlugins: observed(
+      s.list(s.string('`cri`, `io.containerd.internal.v1.opt`', 256), '`disabled_plugins` of all files', 256),
+      'plugins of containerd itself that do not run',
+    ),
     credentialFiles: s.list(s.string('file', 4096), 'files that contain a password or token of a registry', 64),
   },
   'a containerd of the node',
@@ -85,7 +97,7 @@ export const containerdsSchema = s.object(
     ),
     openDirectories: observed(
       s.list(s.object({ path: s.string('directory', 4096), reason: s.string('who can change it', 1024) }), '', 32),
-      'directories of CNI, CDI, NRI and image verifiers that others than root can change',
+      'directories of CNI, CDI, NRI and image verifiers, programs of stream processors and sockets of proxy plugins that others than root can change',
     ),
   },
   'containerd and its configuration',

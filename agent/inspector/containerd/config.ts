@@ -14,6 +14,10 @@ export interface ConfigFile {
   readonly table: Table;
 }
 
+/** Bounds of lists of plugins. */
+const MAX_PROXIES = 64;
+const MAX_DISABLED = 256;
+
 /** The tables that hold a setting, by version of the file: containerd docs/cri/config.md. */
 type Place = readonly string[];
 interface Placement {
@@ -112,10 +116,15 @@ export function importsOf(table: Table): readonly string[] {
 }
 
 /** What the files together come to, for the parts that checks judge. */
-export type Effective = Pick<ContainerdDaemon, 'hasCri' | 'settings' | 'runtimes'> & {
+export type Effective = Pick<
+  ContainerdDaemon,
+  'hasCri' | 'settings' | 'runtimes' | 'proxyPlugins' | 'disabledPlugins'
+> & {
   readonly registry: Observed<Table>;
   /** Directories from which programs and hooks are taken, as far as the configuration names them. */
   readonly programDirectories: Observed<readonly string[]>;
+  /** Directory of NRI plugins, `plugin_path`; absent: the default one. */
+  readonly nriDirectory: Observed<string>;
 };
 
 /** Evaluates the files in order: a later one replaces a whole table of a plugin (containerd 1.x to 2.1). */
@@ -134,8 +143,30 @@ export function evaluate(files: readonly ConfigFile[], version: number): Effecti
     settings,
     runtimes,
     registry: tableAt(files, version, isNew ? ['plugins', IMAGES, 'registry'] : ['plugins', CRI, 'registry']),
+    proxyPlugins: proxyPluginsOf(files),
+    disabledPlugins: bounded(
+      [...new Set(disabled)].map((name) => clip(name, 256)),
+      MAX_DISABLED,
+      files,
+    ),
     programDirectories: programDirectoriesOf(files, version),
+    nriDirectory: settingOf(files, version, nri('plugin_path')),
   };
+}
+
+/** A name counts in whichever file it is: releases join tables differently. */
+function proxyPluginsOf(files: readonly ConfigFile[]): ContainerdDaemon['proxyPlugins'] {
+  const proxies = files.flatMap(({ table }) => Object.entries(tableIn(table, ['proxy_plugins']) ?? {}));
+  const plugins = proxies.map(([name, proxy]) => {
+    const address = isTable(proxy) ? scalarText(proxy['address']) : undefined;
+    return { name: clip(name, 256), address: clip(address ?? '', 4096) };
+  });
+  return bounded(plugins, MAX_PROXIES, files);
+}
+
+function bounded<T>(items: readonly T[], most: number, files: readonly ConfigFile[]): Observed<readonly T[]> {
+  const source = files[0]?.path ?? '';
+  return items.length > most ? unreadable(source, `more than ${String(most)} plugins`) : seen(items, source);
 }
 
 /** Keys that name such directories, in each table: CNI, CDI, NRI, image verifiers, and programs of containerd itself. */
@@ -166,12 +197,23 @@ function programDirectoriesOf(files: readonly ConfigFile[], version: number): Ob
     if (table.state === 'unreadable') return table;
     if (table.state === 'absent') continue;
     const named = keys.flatMap((key) => [table.value[key]].flat()).filter((each) => each !== undefined && each !== '');
-    const isAbsolute = (each: unknown): each is string => typeof each === 'string' && each.startsWith('/');
     if (!named.every(isAbsolute))
       return unreadable(table.source, `${place.at(-1) ?? ''}: a directory is no absolute path`);
     directories.push(...named.map((each) => `${each}${below}`));
   }
+  // A program without a path is found in the directories of root; an address may be no path.
+  for (const { table } of files)
+    for (const [section, key] of [
+      ['stream_processors', 'path'],
+      ['proxy_plugins', 'address'],
+    ] as const)
+      for (const each of Object.values(tableIn(table, [section]) ?? {}))
+        if (isTable(each) && isAbsolute(each[key])) directories.push(each[key]);
   return seen(directories, files[0]?.path ?? '');
+}
+
+function isAbsolute(each: unknown): each is string {
+  return typeof each === 'string' && each.startsWith('/');
 }
 
 function settingOf(files: readonly ConfigFile[], version: number, placement: Placement): Observed<string> {

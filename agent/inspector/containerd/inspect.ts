@@ -1,4 +1,4 @@
-import { absent, mapObserved, seen, unreadable } from '../../../posture/observed.ts';
+import { absent, mapObserved, seen, unreadable, valueOr } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../posture/fact/containerd.ts';
 import type { Host } from '../../host/host.ts';
@@ -22,6 +22,7 @@ const MAX_DAEMONS = 8;
 const MAX_FILES = 64;
 const MAX_BYTES = 1024 * 1024;
 const MAX_DIRECTORIES = 32;
+const MAX_NRI_PLUGINS = 64;
 
 /** Directories from which containerd and its CNI, CDI and NRI plugins take programs and hooks that run as root. */
 const PROGRAM_DIRECTORIES: readonly string[] = [
@@ -53,19 +54,11 @@ export const containerdsInspector: Inspector<'containerds'> = {
 async function inspectContainerds(access: NodeAccess): Promise<ContainerdsFact> {
   const { host } = access;
   const socket = await host.stat(NRI_SOCKET);
-  const plugins = await host.list(NRI_PLUGINS, { maxEntries: 64 });
   const found = await readDaemons(access);
   return {
     daemons: mapObserved(found, (all) => all.map(({ daemon }) => daemon)),
     nriSocket: socket.ok ? seen(NRI_SOCKET, NRI_SOCKET) : unseen(socket, NRI_SOCKET),
-    nriPlugins: plugins.ok
-      ? seen(
-          plugins.value.map((name) => clip(name, 256)),
-          NRI_PLUGINS,
-        )
-      : plugins.code === 'absent'
-        ? seen([], NRI_PLUGINS)
-        : unreadable(NRI_PLUGINS, plugins.reason),
+    nriPlugins: await readNriPlugins(host, found),
     openDirectories: await readOpenDirectories(host, found),
   };
 }
@@ -74,6 +67,28 @@ async function inspectContainerds(access: NodeAccess): Promise<ContainerdsFact> 
 interface ReadDaemon {
   readonly daemon: ContainerdDaemon;
   readonly directories: Observed<readonly string[]>;
+  readonly nriDirectory: Observed<string>;
+}
+
+/** What is in the directories of NRI plugins of all daemons; in the usual one where none is known. */
+async function readNriPlugins(
+  host: Host,
+  daemons: Observed<readonly ReadDaemon[]>,
+): Promise<ContainerdsFact['nriPlugins']> {
+  const configured = daemons.state === 'seen' ? daemons.value.map(({ nriDirectory }) => nriDirectory) : [];
+  const unread = configured.find((each) => each.state === 'unreadable');
+  if (unread !== undefined) return unread;
+  const paths = new Set(configured.map((each) => valueOr(each, NRI_PLUGINS)));
+  const names: string[] = [];
+  for (const path of paths.size === 0 ? [NRI_PLUGINS] : paths) {
+    const listed = await host.list(path, { maxEntries: MAX_NRI_PLUGINS });
+    if (!listed.ok && listed.code !== 'absent') return unreadable(clip(path, 4096), listed.reason);
+    if (listed.ok) names.push(...listed.value.map((name) => clip(name, 256)));
+  }
+  const source = clip([...paths][0] ?? NRI_PLUGINS, 4096);
+  return names.length > MAX_NRI_PLUGINS
+    ? unreadable(source, `more than ${String(MAX_NRI_PLUGINS)} plugins`)
+    : seen(names, source);
 }
 
 async function readDaemons(access: NodeAccess): Promise<Observed<readonly ReadDaemon[]>> {
@@ -137,7 +152,7 @@ async function readDaemon(host: Host, pid: number, config: string): Promise<Outc
   const main = files[0];
   // No file: built-in defaults, those of the latest version of the file.
   const version = main === undefined ? 0 : versionOf(main.table);
-  const { registry, programDirectories, ...effective } = evaluate(files, version);
+  const { registry, programDirectories, nriDirectory, ...effective } = evaluate(files, version);
   const source = registry.source === '' ? config : registry.source;
   const { insecure, credentialFiles } =
     registry.state === 'unreadable'
@@ -156,6 +171,7 @@ async function readDaemon(host: Host, pid: number, config: string): Promise<Outc
         credentialFiles,
       },
       directories: programDirectories,
+      nriDirectory,
     },
   };
 }

@@ -204,7 +204,7 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
     failTitle: 'Others than root can change plugins of containerd',
     severity: 'high',
     rationale:
-      'CNI and NRI plugins, hooks in CDI files and image verifiers run as root for every container: write access to their directories is root access.',
+      'CNI and NRI plugins, hooks in CDI files, image verifiers and stream processors run as root, and proxy plugins supply the files of containers: write access to them or to their directories is root access.',
     remediation: 'Run chown -R root:root and chmod go-w on the named directories, and look at what is in them.',
     references: ['https://github.com/containerd/containerd/blob/main/docs/NRI.md'],
     judges: 'node',

@@ -212,6 +212,8 @@ t.test('directories of plugins that the configuration names', async (t) => {
     [3, `[${v3}]\ncdi_spec_dirs = ["/x/cdi"]`, '/x/cdi'],
     [4, `[${v3}.cni]\nconf_dir = "/x/net.d"`, '/x/net.d'],
     [3, '[plugins."io.containerd.nri.v1.nri"]\nplugin_path = "/x/nri"', '/x/nri'],
+    [2, '[stream_processors.x]\npath = "/x/bin"', '/x/bin'],
+    [3, '[proxy_plugins.x]\naddress = "/x/run"', '/x/run'],
     [2, '[plugins."io.containerd.nri.v1.nri"]\nplugin_config_path = "/x/nri.d"', '/x/nri.d'],
     [2, '[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "/x/verify"', '/x/verify'],
     [2, '[plugins."io.containerd.internal.v1.opt"]\npath = "/x/opt"', '/x/opt/bin'],
@@ -238,4 +240,35 @@ t.test('no input makes them throw', (t) => {
     SEED,
   );
   t.end();
+});
+
+t.test('plugins beside those of containerd itself', async (t) => {
+  const fact = await inspect(t, {
+    [CONFIG]: `version = 3
+imports = ["/etc/containerd/more.toml"]
+disabled_plugins = ["cri", "io.containerd.internal.v1.opt"]
+[proxy_plugins.stargz]
+type = "snapshot"
+address = "/run/stargz/stargz.sock"
+[plugins."io.containerd.nri.v1.nri"]
+plugin_path = "/x/nri"
+[stream_processors.decoder]
+path = "/x/bin/ctd-decoder"
+`,
+    '/etc/containerd/more.toml': `disabled_plugins = ["cri"]\n[proxy_plugins.other]\ntype = "content"\n`,
+    '/x/nri/10-logger': '',
+    '/opt/nri/plugins/20-unused': '',
+  });
+  t.match(first(fact), {
+    proxyPlugins: {
+      value: [
+        { name: 'stargz', address: '/run/stargz/stargz.sock' },
+        { name: 'other', address: '' },
+      ],
+    },
+    disabledPlugins: { value: ['cri', 'io.containerd.internal.v1.opt'] },
+  });
+  t.strictSame(fact.nriPlugins, { state: 'seen', value: ['10-logger'], source: '/x/nri' });
+  const flood = Array.from({ length: 65 }, (_, index) => `[proxy_plugins.p${String(index)}]\n`).join('');
+  t.match(first(await inspect(t, { [CONFIG]: flood })).proxyPlugins, { state: 'unreadable', reason: /more than 64/ });
 });

@@ -143,6 +143,8 @@ t.test('containerd: its API on TCP, and the streaming server', async (t) => {
           },
           runtimes: seen([], config),
           insecureRegistries: seen([], config),
+          proxyPlugins: seen([], config),
+          disabledPlugins: seen([], config),
           credentialFiles: [],
         },
       ],

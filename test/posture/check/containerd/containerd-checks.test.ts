@@ -1,6 +1,7 @@
 import t from 'tap';
 import { CONTAINERD_CHECKS } from '../../../../posture/check/containerd/containerd-checks.ts';
 import { defaultRuntime } from '../../../../posture/check/containerd/default-runtime.ts';
+import { plugins } from '../../../../posture/check/containerd/plugins.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
 import { CONTAINERD_SETTINGS } from '../../../../posture/fact/containerd.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
@@ -27,6 +28,8 @@ function daemon(settings: Readonly<Record<string, string>>, change: Partial<Cont
     settings: Object.fromEntries(all),
     runtimes: seen([], CONFIG),
     insecureRegistries: seen([], CONFIG),
+    proxyPlugins: seen([], CONFIG),
+    disabledPlugins: seen([], CONFIG),
     credentialFiles: [],
     ...change,
   };
@@ -83,6 +86,9 @@ const nri = (settings: Readonly<Record<string, string>>, plugins: readonly strin
     nriPlugins: seen(plugins, '/opt/nri/plugins'),
   }),
 });
+const installed = nri({}, ['10-logger']).containerds ?? containerdsFact();
+const STARGZ = { name: 'stargz', address: '/run/containerd-stargz-grpc/containerd-stargz-grpc.sock' };
+const VERIFIER = 'io.containerd.image-verifier.v1.bindir';
 const kubelet = (seccompDefault: string): Partial<Facts> => ({
   ...set({}),
   kubelet: kubeletFact({ seccompDefault }),
@@ -163,6 +169,18 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ],
     ['not read', fact({ openDirectories: UNREAD }), 'unknown'],
   ],
+  'containerd.plugins': [
+    ['none', set({}), 'pass'],
+    ['without the CRI plugin', of(daemon({}, { hasCri: false, disabledPlugins: seen(['cri'], CONFIG) })), 'pass'],
+    ['a proxy plugin', of(daemon({}, { proxyPlugins: seen([STARGZ], CONFIG) })), 'manual'],
+    ['a disabled one', of(daemon({}, { disabledPlugins: seen([VERIFIER], CONFIG) })), 'manual'],
+    ['one of NRI', nri({}, ['10-logger']), 'manual'],
+    ['one of NRI, which is off', { containerds: { ...installed, nriSocket: absent('/nri.sock') } }, 'pass'],
+    ['the socket of NRI not read', { containerds: { ...installed, nriSocket: UNREAD } }, 'unknown'],
+    ['those of NRI not read', { containerds: { ...installed, nriPlugins: UNREAD } }, 'unknown'],
+    ['proxy plugins not read', of(daemon({}, { proxyPlugins: UNREAD })), 'unknown'],
+    ['disabled ones not read', of(daemon({}, { disabledPlugins: UNREAD })), 'unknown'],
+  ],
   'containerd.registries': [
     ['none', set({}), 'pass'],
     [
@@ -228,7 +246,7 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
   ],
 };
 
-const checks = [...CONTAINERD_CHECKS, defaultRuntime];
+const checks = [...CONTAINERD_CHECKS, defaultRuntime, plugins];
 t.same(checks.map(({ id }) => id).sort(), Object.keys(ROWS));
 for (const check of checks)
   judgeNodes(t, check, [
@@ -252,6 +270,29 @@ t.test('a list of allowed runtimes', (t) => {
   for (const [allowed, facts, verdict] of rows) {
     const check = defaultRuntime.withParameters?.({ allowed });
     t.match(check?.judges === 'node' && check.judge(factsOf(facts)), { verdict }, JSON.stringify(allowed));
+  }
+  t.end();
+});
+
+t.test('a list of expected plugins', (t) => {
+  const both = of(
+    daemon({}, { proxyPlugins: seen([STARGZ], CONFIG), disabledPlugins: seen([VERIFIER, 'cri'], CONFIG) }),
+  );
+  const many = Array.from({ length: 64 }, (_, index) => ({ name: `p${String(index)}`, address: '' }));
+  const rows: readonly (readonly [expected: readonly string[], facts: Partial<Facts>, verdict: Verdict])[] = [
+    [['stargz', VERIFIER], both, 'pass'],
+    [['stargz'], both, 'fail'],
+    [[VERIFIER], both, 'fail'],
+    [['10-logger'], nri({}, ['10-logger']), 'pass'],
+    [['logger'], nri({}, ['10-logger']), 'fail'],
+    // What could not be read hides nothing that is wrong.
+    [['x'], of(daemon({}, { proxyPlugins: seen([STARGZ], CONFIG), disabledPlugins: UNREAD })), 'fail'],
+    [['stargz'], of(daemon({}, { proxyPlugins: seen([STARGZ], CONFIG), disabledPlugins: UNREAD })), 'unknown'],
+    [many.slice(1).map(({ name }) => name), of(daemon({}, { proxyPlugins: seen(many, CONFIG) })), 'fail'],
+  ];
+  for (const [expected, facts, verdict] of rows) {
+    const check = plugins.withParameters?.({ expected });
+    t.match(check?.judges === 'node' && check.judge(factsOf(facts)), { verdict }, JSON.stringify(expected));
   }
   t.end();
 });
