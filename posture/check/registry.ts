@@ -43,6 +43,7 @@ import { ulimits } from './container/ulimits.ts';
 import { CONTAINERD_CHECKS } from './containerd/containerd-checks.ts';
 import { defaultRuntime } from './containerd/default-runtime.ts';
 import { plugins } from './containerd/plugins.ts';
+import { knownVulnerabilities as containerdKnownVulnerabilities } from './containerd/known-vulnerabilities.ts';
 import { CRIO_CHECKS } from './crio/crio-checks.ts';
 import { authorizationPluginBypass } from './daemon/authorization-plugin-bypass.ts';
 import { authorizationPlugin } from './daemon/authorization-plugin.ts';
@@ -220,6 +221,7 @@ const LISTED: readonly Check[] = [
   ...CONTAINERD_CHECKS,
   defaultRuntime,
   plugins,
+  containerdKnownVulnerabilities,
   ...CRIO_CHECKS,
   authorizationPlugin,
   authorizationPluginBypass,

@@ -1,5 +1,6 @@
 import { observed } from '../observed.ts';
 import * as s from '../schema.ts';
+import { installedPackageSchema } from './docker.ts';
 
 /** Settings of containerd that the fact holds, by a name that is the same in every version of the file. */
 export const CONTAINERD_SETTINGS = [
@@ -55,6 +56,8 @@ export const insecureRegistrySchema = s.object({
 export const containerdSchema = s.object(
   {
     pid: s.integer('process id'),
+    executable: s.string('its program, `/usr/bin/containerd`', 4096),
+    package: observed(installedPackageSchema, 'the package of its program by the database of dpkg'),
     config: s.string('configuration file', 4096),
     version: s.integer('version of the configuration: 1 to 4'),
     files: s.list(s.string('file that was read', 4096), '', 64),

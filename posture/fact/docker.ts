@@ -26,6 +26,14 @@ export const dockerApiSchema = s.object({
   debug: s.boolean('Debug'),
   experimental: s.boolean('ExperimentalBuild'),
   swarm: s.string('LocalNodeState: inactive, active …', 32),
+  components: s.withDefault(
+    s.list(
+      s.object({ name: s.oneOf(['containerd', 'runc'], ''), version: s.string('`1.7.24~ds1`', 128) }),
+      'versions of containerd and runc: `GET /version` Components; containerd served by the CRI tells its own',
+      8,
+    ),
+    [],
+  ),
   imageStore: s.withDefault(
     s.oneOf(['docker', 'containerd'], 'who keeps the layers of images: dockerd in its data root, or containerd'),
     'docker',
@@ -67,13 +75,13 @@ export const dockerSeccompFileSchema = s.object({
 /** See {@link dockerSeccompFileSchema}. */
 export type DockerSeccompFile = s.Infer<typeof dockerSeccompFileSchema>;
 
-/** The package that dockerd was installed from. */
-export const dockerPackageSchema = s.object({
+/** The package that a program was installed from. */
+export const installedPackageSchema = s.object({
   name: s.string('`docker.io`, `docker-ce`', 128),
   version: s.string('complete version, `26.1.5+dfsg1-9+deb13u1`', 256),
 });
-/** See {@link dockerPackageSchema}. */
-export type DockerPackage = s.Infer<typeof dockerPackageSchema>;
+/** See {@link installedPackageSchema}. */
+export type InstalledPackage = s.Infer<typeof installedPackageSchema>;
 
 const storageRootSchema = s.object({
   purpose: s.oneOf(['engine', 'containerd'], 'whose directory it is'),
@@ -159,7 +167,7 @@ export const dockerSchema = s.object(
     ),
     userlandProxies: observed(s.integer(), 'running docker-proxy processes'),
     package: observed(
-      dockerPackageSchema,
+      installedPackageSchema,
       'the package of dockerd by the database of dpkg; looked for only where an authorization plugin is active or the release lacks known fixes, otherwise absent',
     ),
     swarm: observed(swarmSchema, 'the swarm that it is part of; absent: none'),

@@ -5,7 +5,9 @@ import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { clip } from '../clip.ts';
 import type { Inspector } from '../inspector.ts';
+import { readInstalledPackage } from '../installed-package.ts';
 import { findDaemons, refusalText } from '../proc/daemon-identity.ts';
+import type { DaemonProcess } from '../proc/daemon-identity.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { readText, unseen } from '../read-text.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
@@ -23,6 +25,8 @@ const MAX_FILES = 64;
 const MAX_BYTES = 1024 * 1024;
 const MAX_DIRECTORIES = 32;
 const MAX_NRI_PLUGINS = 64;
+/** Packages with containerd: of Docker, of Debian and Ubuntu. */
+const PACKAGES = ['containerd.io', 'containerd'];
 
 /** Directories from which containerd and its CNI, CDI and NRI plugins take programs and hooks that run as root. */
 const PROGRAM_DIRECTORIES: readonly string[] = [
@@ -99,14 +103,15 @@ async function readDaemons(access: NodeAccess): Promise<Observed<readonly ReadDa
   if (doubt !== undefined) return unreadable(source, doubt);
   if (found.value.genuine.length > MAX_DAEMONS) return unreadable(source, `more than ${String(MAX_DAEMONS)} run`);
   const daemons: ReadDaemon[] = [];
-  for (const { pid } of found.value.genuine) {
+  for (const process of found.value.genuine) {
+    const { pid } = process;
     const cmdline = await readText(access.host, `/proc/${String(pid)}/cmdline`);
     if (!cmdline.ok && cmdline.code === 'absent') continue;
     if (!cmdline.ok) return unreadable(`/proc/${String(pid)}/cmdline`, cmdline.reason);
     const words = parseNullTerminated(cmdline.value).slice(1);
     // `containerd config dump` and other commands are no daemons.
     if (words.some((word) => ['config', 'publish', 'oci-hook', 'help'].includes(word))) continue;
-    const daemon = await readDaemon(access.host, pid, configOf(words));
+    const daemon = await readDaemon(access, process, configOf(words));
     if (!daemon.ok) return unreadable(daemon.path, daemon.reason);
     daemons.push(daemon.value);
   }
@@ -128,7 +133,9 @@ type Outcome =
   | { readonly ok: true; readonly value: ReadDaemon }
   | { readonly ok: false; readonly path: string; readonly reason: string };
 
-async function readDaemon(host: Host, pid: number, config: string): Promise<Outcome> {
+async function readDaemon(access: NodeAccess, process: DaemonProcess, config: string): Promise<Outcome> {
+  const { host } = access;
+  const { pid, executable } = process;
   const files: ConfigFile[] = [];
   const pending = [config];
   const known = new Set<string>();
@@ -163,6 +170,8 @@ async function readDaemon(host: Host, pid: number, config: string): Promise<Outc
     value: {
       daemon: {
         pid,
+        executable: clip(executable, 4096),
+        package: await readInstalledPackage(access, PACKAGES, executable),
         config: clip(config, 4096),
         version,
         files: files.map(({ path }) => path),

@@ -6,7 +6,6 @@ import type {
   DockerApi,
   DockerFact,
   DockerFile,
-  DockerPackage,
   DockerProcess,
   DockerSeccompFile,
 } from '../../../posture/fact/docker.ts';
@@ -15,10 +14,7 @@ import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
 import type { EngineInfo, Reply } from '../../runtime/runtime.ts';
 import type { Inspector } from '../inspector.ts';
-import { NODE_SUBJECT } from '../parse-cache.ts';
-import type { CacheKey } from '../parse-cache.ts';
-import { clip } from '../clip.ts';
-import { findDpkgPackage } from '../installed-package.ts';
+import { readInstalledPackage } from '../installed-package.ts';
 import { unseen } from '../read-text.ts';
 import { runtimeUnseen, socketPath } from '../runtime-reply.ts';
 import { readTrusted, statTrusted } from '../trusted-path.ts';
@@ -185,44 +181,12 @@ async function readSeccompFile(host: Host, api: DockerApi, source: string): Prom
 
 /** Packages with dockerd: of Debian and Ubuntu, of Docker, of Microsoft. */
 const PACKAGES = ['docker.io', 'docker-ce', 'moby-engine'];
-const DPKG_STATUS = '/var/lib/dpkg/status';
-const DPKG_DIVERSIONS = '/var/lib/dpkg/diversions';
-/** Databases of rpm and apk, which are not read for this. */
-const OTHER_DATABASES = ['/var/lib/rpm', '/usr/lib/sysimage/rpm', '/lib/apk/db/installed', '/usr/lib/apk/db/installed'];
 
 /** The package of the running dockerd. Distributions fix an engine without a new version of it. */
-async function readPackage(
-  { host, cache }: NodeAccess,
-  daemon: Observed<DockerProcess>,
-): Promise<Observed<DockerPackage>> {
-  if (daemon.state !== 'seen') return unreadable(DPKG_STATUS, 'the program of dockerd is not known');
-  const { executable } = daemon.value;
-  const key: CacheKey<StampedPackage> = { name: `package of ${executable}` };
-  const stats = await Promise.all([DPKG_STATUS, DPKG_DIVERSIONS].map((path) => host.stat(path)));
-  // The database has megabytes, and changes when a package is installed.
-  const stamp = JSON.stringify(stats);
-  const known = cache.get(NODE_SUBJECT, key);
-  if (known?.stamp === stamp) return known.value;
-  const value = await findPackage(host, executable);
-  cache.set(NODE_SUBJECT, key, { stamp, value });
-  return value;
-}
-
-/** What was found in a database of packages, and the state that the database had. */
-interface StampedPackage {
-  readonly stamp: string;
-  readonly value: Observed<DockerPackage>;
-}
-
-async function findPackage(host: Host, executable: string): Promise<Observed<DockerPackage>> {
-  const found = await findDpkgPackage(host, PACKAGES, executable);
-  if (found !== undefined)
-    return seen({ name: clip(found.name, 128), version: clip(found.version, 256) }, found.source);
-  for (const path of OTHER_DATABASES)
-    if ((await host.stat(path)).ok) return unreadable(path, 'this database of packages is not read');
-  const status = await statTrusted(host, DPKG_STATUS);
-  if (status.ok || status.code === 'absent') return absent(DPKG_STATUS);
-  return unseen(status, DPKG_STATUS);
+async function readPackage(access: NodeAccess, daemon: Observed<DockerProcess>): Promise<DockerFact['package']> {
+  return daemon.state === 'seen'
+    ? readInstalledPackage(access, PACKAGES, daemon.value.executable)
+    : unreadable(daemon.source, 'the program of dockerd is not known');
 }
 
 async function readConfig(

@@ -67,7 +67,7 @@ export function createCriRuntime(options: CriRuntimeOptions): ContainerRuntime {
     engine: async () => {
       const [status, own, listed] = [await call(CRI.status, undefined), await version(), await list('all')];
       if (!status.ok) return status;
-      return own.ok ? { ...status, value: toEngineInfo(status.value, own.value, listed) } : own;
+      return own.ok ? { ...status, value: toEngineInfo(status.value, { ...own.value, name }, listed) } : own;
     },
     listContainers: async () => {
       const all = await list('all');

@@ -7,12 +7,17 @@ import type { Listed } from './listing.ts';
 import { parseInfo, statusConfigSchema } from './runtime-spec.ts';
 
 /** The runtime as the fact has engines. What only dockerd has is empty or off; CRI-O does not tell its configuration. */
-export function toEngineInfo(status: StatusResponse, version: RuntimeVersion, listed: Reply<Listed>): EngineInfo {
+export function toEngineInfo(
+  status: StatusResponse,
+  { name, version, apiVersion }: RuntimeVersion & { readonly name: string },
+  listed: Reply<Listed>,
+): EngineInfo {
   const parsed = parseInfo(status.info?.['config'], statusConfigSchema);
   const config = parsed.ok ? parsed.value : undefined;
   return {
     api: {
-      ...version,
+      version,
+      apiVersion,
       dataRoot: clip(config?.containerdRootDir ?? '', 4096),
       storageDriver: clip(config?.containerd?.snapshotter ?? '', 128),
       loggingDriver: '',
@@ -25,6 +30,7 @@ export function toEngineInfo(status: StatusResponse, version: RuntimeVersion, li
       debug: false,
       experimental: false,
       swarm: 'inactive',
+      components: name === 'containerd' ? [{ name, version }] : [],
       imageStore: 'containerd',
     },
     containers: listed.ok ? seen(countsOf(listed.value), listed.source) : unreadable(listed.source, listed.reason),

@@ -1,4 +1,5 @@
 import Docker from 'dockerode';
+import type { Infer } from '../../../posture/schema.ts';
 import { createEventLines, eventParameters } from './events.ts';
 import { createDockerModem } from './modem.ts';
 import type { DockerModem } from './modem.ts';
@@ -70,15 +71,15 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     return raw;
   };
   const revisions = createRevisions(options.monotonicMs);
-  const version: ContainerRuntime['version'] = async () =>
-    mapReply(parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version'), toVersion);
+  const readVersion: ReadVersion = async () =>
+    parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version');
   return {
     get name() {
       return name;
     },
     endpoint,
-    version,
-    engine: () => readEngine(docker, version),
+    version: async () => mapReply(await readVersion(), toVersion),
+    engine: () => readEngine(docker, readVersion),
     listContainers: async () => {
       const list = await listContainers(docker, revisions);
       if (list.ok) inspected.retain(new Set(list.value.map(({ id }) => id)));
@@ -106,7 +107,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
 }
 
-async function readEngine(docker: Docker, readVersion: ContainerRuntime['version']): Promise<Reply<EngineInfo>> {
+type ReadVersion = () => Promise<Reply<Infer<typeof versionSchema>>>;
+
+async function readEngine(docker: Docker, readVersion: ReadVersion): Promise<Reply<EngineInfo>> {
   const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
   if (!info.ok) return info;
   const [version, network, list, swarm] = await Promise.all([

@@ -38,7 +38,14 @@ export const infoSchema = s.object({
 });
 
 /** What this program reads of `GET /version`. */
-export const versionSchema = s.object({ Version: text, ApiVersion: text });
+export const versionSchema = s.object({
+  Version: text,
+  ApiVersion: text,
+  Components: s.withDefault(s.list(s.object({ Name: text, Version: text })), []),
+});
+
+/** The components of an engine whose versions are judged. Docker calls a runtime by its name in the configuration. */
+const COMPONENTS = ['containerd', 'runc'] as const;
 
 /** What this program reads of `GET /networks/bridge`. */
 export const networkSchema = s.object({ Options: s.withDefault(s.record(s.string()), {}) });
@@ -69,10 +76,13 @@ export function toVersion({ Version, ApiVersion }: s.Infer<typeof versionSchema>
 }
 
 /** The engine as the fact has it; `version` is undefined where only that call failed. */
-export function toDockerApi(info: s.Infer<typeof infoSchema>, version: RuntimeVersion | undefined): DockerApi {
+export function toDockerApi(
+  info: s.Infer<typeof infoSchema>,
+  version: s.Infer<typeof versionSchema> | undefined,
+): DockerApi {
   return {
-    version: info.ServerVersion === '' ? (version?.version ?? '') : clip(info.ServerVersion, 128),
-    apiVersion: version?.apiVersion ?? '',
+    version: clip(info.ServerVersion || (version?.Version ?? ''), 128),
+    apiVersion: clip(version?.ApiVersion ?? '', 32),
     dataRoot: clip(info.DockerRootDir, 4096),
     storageDriver: clip(info.Driver, 128),
     loggingDriver: clip(info.LoggingDriver, 128),
@@ -85,8 +95,16 @@ export function toDockerApi(info: s.Infer<typeof infoSchema>, version: RuntimeVe
     debug: info.Debug,
     experimental: info.ExperimentalBuild,
     swarm: clip(info.Swarm?.LocalNodeState ?? '', 32) || 'inactive',
+    components: componentsOf(version?.Components ?? []),
     imageStore: info.DriverStatus.some(([, value]) => value === CONTAINERD_STORE) ? 'containerd' : 'docker',
   };
+}
+
+function componentsOf(all: s.Infer<typeof versionSchema>['Components']): DockerApi['components'] {
+  return COMPONENTS.flatMap((name) => {
+    const found = all.find((one) => one.Name === name);
+    return found === undefined ? [] : [{ name, version: clip(found.Version, 128) }];
+  });
 }
 
 /** The counters of containers, which no check needs: where they are not understood, the rest of the answer still counts. */

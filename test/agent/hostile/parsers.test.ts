@@ -104,7 +104,11 @@ const FEEDS: Readonly<Record<string, Feed>> = {
       convert({ status: { id: text, metadata: { name: text, uid: text, namespace: text } } }, parsed.value);
   },
   'runtime/cri/engine.ts toEngineInfo': (convert, { text }) =>
-    convert({ info: { config: text } }, { version: '', apiVersion: '' }, { ok: false, reason: '', source: 'x' }),
+    convert(
+      { info: { config: text } },
+      { name: 'containerd', version: text, apiVersion: '' },
+      { ok: false, reason: '', source: 'x' },
+    ),
   'runtime/cri/listing.ts toListedContainers': (convert, { text }) =>
     convert({ containers: [{ id: text, metadata: { name: text }, state: 1 }], sandboxes: [{ id: text }] }),
   'record/record-runtime.ts toRecordedEngine': nothing,

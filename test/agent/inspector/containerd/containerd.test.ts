@@ -272,3 +272,13 @@ path = "/x/bin/ctd-decoder"
   const flood = Array.from({ length: 65 }, (_, index) => `[proxy_plugins.p${String(index)}]\n`).join('');
   t.match(first(await inspect(t, { [CONFIG]: flood })).proxyPlugins, { state: 'unreadable', reason: /more than 64/ });
 });
+
+t.test('the package of its program', async (t) => {
+  const stanza = 'Package: containerd.io\nStatus: install ok installed\nVersion: 2.3.7-1\n';
+  const dpkg = { '/var/lib/dpkg/status': stanza, '/var/lib/dpkg/info/containerd.io.list': '/usr/bin/containerd\n' };
+  const { executable, package: installed } = first(await inspect(t, dpkg));
+  t.equal(executable, '/usr/bin/containerd');
+  t.match(installed, { state: 'seen', value: { name: 'containerd.io', version: '2.3.7-1' } });
+  t.match(first(await inspect(t, {})).package, { state: 'absent' });
+  t.match(first(await inspect(t, { '/var/lib/rpm/x': '' })).package, { state: 'unreadable', source: '/var/lib/rpm' });
+});

@@ -133,6 +133,8 @@ t.test('containerd: its API on TCP, and the streaming server', async (t) => {
       [
         {
           pid: 70,
+          executable: '/usr/bin/containerd',
+          package: absent('/var/lib/dpkg/status'),
           config,
           version: 2,
           files: [config],

@@ -4,7 +4,6 @@ import {
   parseInterContainer,
   parseSecurityOption,
   toDockerApi,
-  toVersion,
   versionSchema,
 } from '../../../../agent/runtime/docker/engine.ts';
 import { dockerApiSchema } from '../../../../posture/fact/docker.ts';
@@ -17,7 +16,7 @@ function api(info: unknown, version?: unknown): DockerApi {
   const parsed = infoSchema.parse(info);
   if (!parsed.ok) throw new Error(parsed.problem);
   const known = version === undefined ? undefined : versionSchema.parse(version);
-  return toDockerApi(parsed.value, known?.ok === true ? toVersion(known.value) : undefined);
+  return toDockerApi(parsed.value, known?.ok === true ? known.value : undefined);
 }
 
 t.test('a recorded daemon, as `docker info` printed it', (t) => {
@@ -51,6 +50,18 @@ t.test('registries that are trusted without TLS', (t) => {
     },
   });
   t.same(insecureRegistries, ['10.0.0.0/8', '127.0.0.0/4', 'registry.shop:5000']);
+  t.end();
+});
+
+t.test('components: only those that are judged, each once, and none of an old engine', (t) => {
+  const components = [
+    { Name: 'Podman Engine', Version: '5.4.2' },
+    { Name: 'runc', Version: 'x'.repeat(200) },
+    { Name: 'runc', Version: '1.5.3' },
+  ];
+  t.match(api({}, { Version: '5.4.2', Components: components }).components, [{ name: 'runc', version: /^x{1,128}/ }]);
+  t.same(api({}, { Version: '17.03.2-ce' }).components, []);
+  t.same(api({}, { Version: '26.1.5', Components: null }).components, []);
   t.end();
 });
 

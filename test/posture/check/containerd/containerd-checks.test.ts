@@ -2,12 +2,13 @@ import t from 'tap';
 import { CONTAINERD_CHECKS } from '../../../../posture/check/containerd/containerd-checks.ts';
 import { defaultRuntime } from '../../../../posture/check/containerd/default-runtime.ts';
 import { plugins } from '../../../../posture/check/containerd/plugins.ts';
+import { knownVulnerabilities } from '../../../../posture/check/containerd/known-vulnerabilities.ts';
 import type { ContainerdDaemon, ContainerdsFact } from '../../../../posture/fact/containerd.ts';
 import { CONTAINERD_SETTINGS } from '../../../../posture/fact/containerd.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { Verdict } from '../../../../posture/verdict.ts';
-import { containerdsFact, factsOf, kernelFact } from '../../../fixture/facts.ts';
+import { containerdsFact, dockerApi, dockerFact, factsOf, kernelFact } from '../../../fixture/facts.ts';
 import { kubeletFact } from '../../../fixture/kubelet.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 
@@ -21,6 +22,8 @@ function daemon(settings: Readonly<Record<string, string>>, change: Partial<Cont
   });
   return {
     pid: 7,
+    executable: '/usr/bin/containerd',
+    package: absent('/var/lib/dpkg/status'),
     config: CONFIG,
     version: 2,
     files: [CONFIG],
@@ -296,3 +299,156 @@ t.test('a list of expected plugins', (t) => {
   }
   t.end();
 });
+const LOCAL = daemon({}, { executable: '/usr/local/bin/containerd' });
+const packaged = (name: string): ContainerdDaemon =>
+  daemon({}, { package: seen({ name, version: '2.3.7-1~debian.13' }, '/var/lib/dpkg/status') });
+const NO_ENGINE = dockerFact({ api: absent('GET /info') });
+/** What Docker tells; `daemons` are the containerds that run. */
+const docker = (
+  containerd: string,
+  runc: string,
+  daemons: readonly ContainerdDaemon[] = [LOCAL],
+  endpoint = 'unix:///run/docker.sock',
+): Partial<Facts> => ({
+  containerds: containerdsFact({ daemons: seen(daemons, '/proc') }),
+  docker: dockerFact({
+    endpoint,
+    api: dockerApi({
+      components: [
+        { name: 'containerd', version: containerd },
+        { name: 'runc', version: runc },
+      ],
+    }),
+  }),
+});
+/** What the CRI tells: nothing about runc. */
+const cri = (version: string, daemons: readonly ContainerdDaemon[] = [LOCAL]): Partial<Facts> => ({
+  containerds: containerdsFact({ daemons: seen(daemons, '/proc') }),
+  docker: dockerFact({
+    runtime: 'containerd',
+    endpoint: 'unix:///run/containerd/containerd.sock',
+    api: dockerApi({ components: [{ name: 'containerd', version }] }),
+  }),
+});
+
+judgeNodes(t, knownVulnerabilities, [
+  // Affected and fixed releases by the Go vulnerability database, release notes of runc, and CVE records.
+  {
+    name: 'newest releases',
+    facts: docker('v2.3.7', '1.5.3'),
+    verdict: 'pass',
+    seen: ['containerd v2.3.7', 'runc 1.5.3'],
+  },
+  {
+    name: 'runc before the fix of restoring',
+    facts: docker('v2.3.7', '1.5.2'),
+    verdict: 'fail',
+    reason: /^fixes of CVE-2026-119101 are missing in runc$/,
+  },
+  { name: '1.4 has its own fix', facts: docker('2.3.7', '1.4.4'), verdict: 'pass' },
+  {
+    name: 'masked paths',
+    facts: docker('2.3.7', '1.3.2'),
+    verdict: 'fail',
+    reason: /CVE-2025-31133, CVE-2025-52565, CVE-2025-52881, CVE-2026-41579, CVE-2026-119101 are missing in runc/,
+  },
+  {
+    name: 'a branch of runc that ended, and its leak of a directory',
+    facts: docker('2.3.7', '1.1.11'),
+    verdict: 'fail',
+    reason: /^runc gets no fixes of this branch since 2025-11-28; fixes of CVE-2024-21626, /,
+  },
+  {
+    name: 'containerd before the fix of labels',
+    facts: docker('2.0.9', '1.5.3'),
+    verdict: 'fail',
+    reason: /^fixes of CVE-2026-47262, CVE-2026-53488 are missing in containerd$/,
+  },
+  { name: 'the long-term branch with it', facts: docker('2.0.10', '1.5.3'), verdict: 'pass' },
+  {
+    name: 'a branch of containerd that ended',
+    facts: docker('1.6.39', '1.5.3'),
+    verdict: 'fail',
+    reason: /^containerd gets no fixes of this branch since 2025-08-23; fixes of CVE-2024-25621/,
+  },
+  {
+    name: 'a branch that was about to end',
+    facts: docker('1.7.34', '1.5.3'),
+    verdict: 'unknown',
+    reason: /planned to end this branch of containerd on 2026-09-01/,
+  },
+  {
+    name: 'both lack some: both are named',
+    facts: docker('2.3.6', '1.5.2'),
+    verdict: 'fail',
+    reason: /CVE-2026-95839 are missing in containerd\. fixes of CVE-2026-119101 are missing in runc/,
+  },
+  { name: 'the package of Docker', facts: docker('2.3.6', '1.5.3', [packaged('containerd.io')]), verdict: 'fail' },
+  {
+    name: 'the package of Ubuntu, which does not mark its build',
+    facts: docker('2.3.6', '1.5.3', [packaged('containerd')]),
+    verdict: 'unknown',
+    reason: /by the release alone, .*CVE-2026-95839.*distribution may have them/,
+  },
+  {
+    name: 'a host with rpm',
+    facts: docker('2.3.6', '1.5.3', [daemon({}, { package: unreadable('/var/lib/rpm', 'it is not read') })]),
+    verdict: 'unknown',
+  },
+  {
+    name: 'builds of Debian, told by their marks',
+    facts: docker('1.7.24~ds1', '1.1.15+ds1'),
+    verdict: 'unknown',
+    reason: /missing in containerd; .*\. by the release alone, runc gets no fixes/,
+  },
+  { name: 'k3s', facts: cri('v1.7.23-k3s2'), verdict: 'unknown', reason: /CVE-2024-25621/ },
+  {
+    name: 'the CRI does not tell the version of runc',
+    facts: cri('v2.3.7'),
+    verdict: 'manual',
+    reason: /runc --version says 1\.3\.7, 1\.4\.4 or 1\.5\.3/,
+  },
+  { name: 'the CRI, and containerd lacks a fix', facts: cri('v2.3.6'), verdict: 'fail', reason: /CVE-2026-95839/ },
+  {
+    name: 'Docker and the CRI of one containerd',
+    facts: { ...docker('2.3.7', '1.5.3'), engines: [cri('2.3.7').docker ?? NO_ENGINE] },
+    verdict: 'pass',
+  },
+  {
+    name: 'a second containerd of which nobody tells',
+    facts: docker('2.3.7', '1.5.3', [LOCAL, daemon({}, { pid: 8, executable: '/opt/bin/containerd' })]),
+    verdict: 'unknown',
+    reason: /2 containerd run, and 1 engines told the version of theirs/,
+  },
+  {
+    name: 'the engine of a user proves nothing about the node',
+    facts: docker('2.3.7', '1.5.3', [LOCAL], 'unix:///run/user/1000/docker.sock'),
+    verdict: 'unknown',
+    reason: /1 containerd run, and 0 engines/,
+  },
+  { name: 'no engine answers', facts: { ...of(LOCAL), docker: NO_ENGINE }, verdict: 'unknown' },
+  { name: 'a pre-release', facts: docker('2.4.3-rc.1', '1.5.3'), verdict: 'unknown', reason: /pre-release/ },
+  ...['', '2.3', 'v2.3.7.1', 'unknown', '1234.5.6'].map((version) => ({
+    name: `not a version: ${version}`,
+    facts: docker(version, '1.5.3'),
+    verdict: 'unknown' as const,
+    reason: /version of containerd is not understood/,
+  })),
+  {
+    name: 'a branch that began later, with the date of what is known in the evidence',
+    facts: docker('2.5.0', '1.6.0'),
+    verdict: 'pass',
+  },
+  {
+    name: 'data of more than a year',
+    facts: { ...docker('2.5.0', '1.6.0'), clock: { nowMs: Date.UTC(2028, 0, 1) } },
+    verdict: 'unknown',
+    reason: /is of 2026-08-21: update Plimsoll/,
+  },
+  {
+    name: 'no containerd',
+    facts: { ...fact({ daemons: absent('/proc') }), docker: NO_ENGINE },
+    verdict: 'notApplicable',
+  },
+  { name: 'not for us', facts: fact({ daemons: UNREAD }), verdict: 'unknown' },
+]);

@@ -5,7 +5,6 @@ import {
   networkSchema,
   parseInterContainer,
   toDockerApi,
-  toVersion,
   versionSchema,
 } from '../../../../agent/runtime/docker/engine.ts';
 import { parseDaemonFlags } from '../../../../agent/inspector/docker/daemon-flags.ts';
@@ -96,7 +95,7 @@ function recordedDocker(): DockerFact {
   const { Server: server } = JSON.parse(read('version.json')) as { readonly Server: unknown };
   const networks = JSON.parse(read('networks.json')) as readonly { readonly Name: string }[];
   const bridge = networks.find(({ Name }) => Name === 'bridge');
-  const api = toDockerApi(parsed(infoSchema, JSON.parse(read('info.json'))), toVersion(parsed(versionSchema, server)));
+  const api = toDockerApi(parsed(infoSchema, JSON.parse(read('info.json'))), parsed(versionSchema, server));
   const flags = parseDaemonFlags(read('dockerd.cmdline').trim().split(' ').slice(1));
   return {
     present: seen(true, 'unix:///var/run/docker.sock'),
