@@ -25,6 +25,7 @@ export const check = s.object({
     'listener',
     'clusterNode',
     'imageTags',
+    'imageRules',
     'cluster',
     'admittedContainer',
   ]),

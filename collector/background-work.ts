@@ -24,11 +24,13 @@ import { publishReports } from './kubernetes/publish-reports.ts';
 import type { PublishedReports, ReportPublication } from './kubernetes/publish-reports.ts';
 import { keepNodeRetention } from './node-retention.ts';
 import { NO_REGISTRIES } from './policy/registry-facts.ts';
-import { keepTagFindings } from './policy/tag-findings.ts';
-import type { TagFindingsOptions } from './policy/tag-findings.ts';
+import { keepImageFindings } from './policy/image-findings.ts';
+import type { ImageFindingsOptions } from './policy/image-findings.ts';
 import { createNodePosture } from './policy/node-posture.ts';
+import { createPolicyJudgement } from './policy/policy-findings.ts';
 import { startPolicyService } from './policy/policy-service.ts';
 import type { PolicyServiceOptions, RunningPolicyService } from './policy/policy-service.ts';
+import { createTagJudgement } from './policy/tag-findings.ts';
 import { keepReplayWindow, REPLAY_CURSOR } from './replay-window.ts';
 import type { SessionServer } from './session/server.ts';
 import { sinkNames } from './sinks.ts';
@@ -139,10 +141,13 @@ export async function startPolicies(
   return service;
 }
 
-/** Keeps the findings about tags that moved until the collector ends; without registries it removes those of before. */
-export function startTagFindings(
+/**
+ * Keeps the findings about running images until the collector ends. Without registries or image policies it removes those
+ * of before.
+ */
+export function startImageFindings(
   { clock, log }: BackgroundOptions,
-  parts: Pick<TagFindingsOptions, 'store' | 'eventBus'> & {
+  parts: Pick<ImageFindingsOptions, 'store' | 'eventBus'> & {
     readonly running: RunningImages;
     readonly policies: RunningPolicyService | undefined;
   },
@@ -150,10 +155,13 @@ export function startTagFindings(
 ): void {
   const stop = new AbortController();
   const { running, policies, store, eventBus } = parts;
-  const registries = policies?.tags ?? NO_REGISTRIES;
+  const judgements = [
+    createTagJudgement(policies?.tags ?? NO_REGISTRIES),
+    createPolicyJudgement(policies?.findingSources),
+  ];
   const nodesOf = (imageId: string) => running.containersOf(imageId).map(({ nodeId }) => nodeId);
-  const kept = keepTagFindings({ registries, nodesOf, store, eventBus, clock, log, signal: stop.signal });
-  steps.push(closingStep('tags of images', stop, kept));
+  const kept = keepImageFindings({ judgements, nodesOf, store, eventBus, clock, log, signal: stop.signal });
+  steps.push(closingStep('findings about images', stop, kept));
 }
 
 /** Probes the disk of the data directory until the collector ends. */

@@ -17,6 +17,7 @@ import type { ApiOptions } from './api/api.ts';
 import {
   startAdmissionWatch,
   startAdmittedFindings,
+  startImageFindings,
   startDetections,
   startMissingAgents,
   startNodeRetention,
@@ -24,7 +25,6 @@ import {
   startPolicies,
   startProbe,
   startReports,
-  startTagFindings,
   startPublication,
   startTlsKeeper,
   startUpkeep,
@@ -189,7 +189,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   );
   onAnnotations = () => policies?.notify();
   const rollouts = policies && (await openRolloutRecords({ directory: settings.dataDir, store, eventBus, clock }));
-  startTagFindings(options, { store, eventBus, running, policies }, steps);
+  startImageFindings(options, { store, eventBus, running, policies }, steps);
   startAdmittedFindings(options, { store: readStore, eventBus, reporters, policies }, steps);
   const redactions = await openRedactions(settings);
   const sinkParts = { ...options, checks, nodes, redactions };

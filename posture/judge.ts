@@ -7,6 +7,7 @@ import type {
   ImageCheck,
   AdmittedContainerCheck,
   ClusterCheck,
+  ImageRulesCheck,
   ImageTagsCheck,
   ListenerCheck,
   NodeCheck,
@@ -21,6 +22,7 @@ import type { FactName, Facts } from './fact/facts.ts';
 import type { AdmittedContainer } from './fact/admitted-container.ts';
 import type { ClusterAdmission } from './fact/cluster-admission.ts';
 import type { FileRole } from './fact/file.ts';
+import type { ImageRules } from './fact/image-rules.ts';
 import type { ImageTags } from './fact/image-tags.ts';
 import type { Unobserved } from './fact/unobserved.ts';
 import type { Delta, FindingSet } from './delta.ts';
@@ -169,6 +171,7 @@ function touches(check: Check, { facts, containers, engineSettings }: Change): b
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
+    case 'imageRules':
     case 'cluster':
     case 'admittedContainer':
       return false;
@@ -196,6 +199,7 @@ function incompleteBecause(check: Check, facts: Facts): string | undefined {
     case 'sshd':
     case 'clusterNode':
     case 'imageTags':
+    case 'imageRules':
     case 'cluster':
     case 'admittedContainer':
       return undefined;
@@ -261,6 +265,7 @@ function judgeSubjects(check: Check, facts: Facts): readonly Finding[] {
     // By the collector, which knows the nodes of the cluster and asks the registries.
     case 'clusterNode':
     case 'imageTags':
+    case 'imageRules':
     case 'cluster':
     case 'admittedContainer':
       return [];
@@ -287,6 +292,11 @@ export const CLUSTER_ID = 'kubernetes';
 
 /** Judges the tags of an image that containers of a node run. */
 export function judgeImageTags(check: ImageTagsCheck, image: ImageTags): Finding {
+  return toFinding(check, { kind: 'image', id: image.imageId, name: image.name }, () => check.judge(image));
+}
+
+/** Judges an image that containers of a node run by what image policies say about it. */
+export function judgeImageRules(check: ImageRulesCheck, image: ImageRules): Finding {
   return toFinding(check, { kind: 'image', id: image.imageId, name: image.name }, () => check.judge(image));
 }
 

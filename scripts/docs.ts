@@ -73,6 +73,8 @@ function judgedText({ judges }: Check): string {
   if (judges === 'clusterNode') return 'each node of the Kubernetes cluster, by the collector: no scan contains it';
   if (judges === 'imageTags')
     return 'each running image whose registry the setting `registries` lists, by the collector: no scan contains it';
+  if (judges === 'imageRules')
+    return 'each running image that an image policy of the collector has such a rule for (setting `policies`), by the collector: no scan contains it';
   if (judges === 'admittedContainer')
     return 'each container of a pod in a cluster with the admission webhook, by the collector: no scan contains it';
   if (judges === 'cluster') return 'the Kubernetes cluster, by the collector: no scan contains it';

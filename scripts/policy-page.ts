@@ -55,6 +55,8 @@ kubectl get deployment web -o yaml | plimsoll policy explain - --policy policies
 
 References are completed as Docker does it (\`alpine\` is \`docker.io/library/alpine:latest\`), and registries are compared in lower case without the default port. Where a reference has a tag and a digest, the digest decides.
 
+The collector (setting \`policies\`) makes [findings](policy-snapshot.md#findings) of running images that the rules \`vulnerability\`, \`scan\`, \`package\` and \`signature\` refuse, whatever the mode of the policy.
+
 ## The decision
 
 All rules of the policy are judged, and every violation is a reason. \`deny\`: a rule is violated. \`couldNotTell\`: no rule is violated, but evidence that a rule needs is missing, such as packages that could not be read or a registry that did not answer; this is never \`allow\`. Rules in mode \`warn\` and \`observe\` do not change the outcome. The mode of a rule can only be milder than that of its policy.

@@ -237,6 +237,8 @@ function severityLines({ severityLevels, judges }: DocumentCheck, width: number,
 const COLLECTOR_READS = {
   clusterNode: 'the nodes of the Kubernetes cluster, by the collector; a scan does not contain it',
   imageTags: 'the registries of running images, by the collector (setting registries); a scan does not contain it',
+  imageRules:
+    'what image policies say about running images, by the collector (setting policies); a scan does not contain it',
   admittedContainer: 'what admission webhooks reported to the collector; a scan does not contain it',
   cluster: 'the admission webhook of the Kubernetes cluster, by the collector; a scan does not contain it',
 } as const;
@@ -246,6 +248,7 @@ function readLines(check: DocumentCheck, width: number): readonly string[] {
   if (
     check.judges === 'clusterNode' ||
     check.judges === 'imageTags' ||
+    check.judges === 'imageRules' ||
     check.judges === 'cluster' ||
     check.judges === 'admittedContainer'
   )

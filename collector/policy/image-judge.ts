@@ -1,6 +1,7 @@
 import { openVulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import { mapObserved } from '../../posture/observed.ts';
+import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { formatReference } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { SnapshotNodes } from '../../policy/node-posture.ts';
@@ -34,6 +35,10 @@ export interface ImageJudge {
   readonly notify: () => void;
   /** The verdicts on an image, by its id and each manifest of it; empty: it was not judged yet. */
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
+  /** The policies that `verdictsOf` judges by; undefined: nothing was judged yet. */
+  readonly judgedBy: () => readonly ImagePolicy[] | undefined;
+  /** Calls `subscriber` with each name of an image whose verdicts differ, times aside. Returns what ends that. */
+  readonly subscribeToVerdicts: (subscriber: (imageId: string) => void) => () => void;
   /** What is known of an image that was scanned on request; undefined: it is not judged yet. */
   readonly scanOf: (reference: ImageReference) => JudgedScan | undefined;
   /** When security updates of a distribution end, in milliseconds since the epoch; undefined: it is not known. */
@@ -118,6 +123,8 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   let posture = { key: '', atMs: -Infinity };
   let problem = '';
   let skipped = 0;
+  let judgedBy: { readonly revision: string; readonly policies: readonly ImagePolicy[] } | undefined;
+  const subscribers = new Set<(imageId: string) => void>();
   let wake = Promise.withResolvers<void>();
 
   /** Opens the database that the matcher has verified; until one is verified, the last one stays in use. */
@@ -190,7 +197,12 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
         [...scannedReferences].map(([reference, digest]) => [reference, { id, digest }]),
       ),
     );
+    const isSame = judgedBy?.revision === set.revision;
+    const changed = found.filter(({ id }) => !isSame || !saySame(entries.get(id)?.judged, next.get(id)?.judged));
     entries = next;
+    if (!isSame) judgedBy = { revision: set.revision, policies: set.policies.map(({ policy }) => policy) };
+    for (const name of new Set(changed.flatMap(({ id, names: own }) => own.concat(id))))
+      for (const subscriber of subscribers) subscriber(name);
     const nodes = set.podPolicies.some((one) => one.nodes !== null) ? await options.nodePosture?.read() : undefined;
     const key = postureKey(nodes);
     const tags = tagsOf(registries.tags(), scans.scanned(), clock.now() - options.tagAgeMs);
@@ -227,6 +239,11 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   };
   return {
     notify: () => wake.resolve(),
+    judgedBy: () => judgedBy?.policies,
+    subscribeToVerdicts: (subscriber) => {
+      subscribers.add(subscriber);
+      return () => subscribers.delete(subscriber);
+    },
     verdictsOf: (imageId) => entries.get(names.get(imageId) ?? imageId)?.judged ?? [],
     scanOf: (reference) => {
       const scanned = scannedImages.get(formatReference(reference));
@@ -280,6 +297,20 @@ function firstEndMs(entries: Iterable<JudgedEntry>): number {
   let first = Infinity;
   for (const { judged } of entries) for (const end of endsOf(judged)) first = Math.min(first, end);
   return first;
+}
+
+/** Whether verdicts on an image differ in nothing but times. */
+function saySame(one: readonly SnapshotImage[] = [], other: readonly SnapshotImage[] = []): boolean {
+  return one === other || said(one) === said(other);
+}
+
+function said(judged: readonly SnapshotImage[]): string {
+  return JSON.stringify(
+    judged.map(({ digests, verdicts }) => [
+      digests,
+      verdicts.map(({ policy, repository, reasons, omitted }) => [policy, repository, reasons, omitted]),
+    ]),
+  );
 }
 
 function endsOf(judged: readonly SnapshotImage[]): readonly number[] {

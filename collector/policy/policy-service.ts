@@ -21,6 +21,7 @@ import type { ImageJudge } from './image-judge.ts';
 import type { NodePostureSource } from './node-posture.ts';
 import { openPolicyFiles } from './policy-files.ts';
 import type { PolicyFiles } from './policy-files.ts';
+import type { PolicyJudgementSources } from './policy-findings.ts';
 import { NO_REGISTRIES } from './registry-facts.ts';
 import type { RegistrySource, TagState } from './registry-facts.ts';
 import { watchRegistries } from './registry-watch.ts';
@@ -42,6 +43,8 @@ export interface PolicyService {
   readonly verdictsOf: (imageId: string) => readonly SnapshotImage[];
   /** What the tags name now that containers of the image were started from. */
   readonly tagsOf: (imageId: string) => readonly TagState[];
+  /** What findings about images are made of. */
+  readonly findingSources: PolicyJudgementSources;
   /** What findings report of tags. */
   readonly tags: Pick<RegistrySource, 'tagOf' | 'subscribeToTags'>;
   readonly simulate: (namespace: string | undefined) => readonly SimulatedDecision[];
@@ -155,6 +158,14 @@ export async function startPolicyService(options: PolicyServiceOptions): Promise
     verdictsOf: judge.verdictsOf,
     tagsOf: registries.tagsOf,
     tags: registries,
+    findingSources: {
+      verdictsOf: judge.verdictsOf,
+      judgedBy: judge.judgedBy,
+      subscribeToVerdicts: judge.subscribeToVerdicts,
+      loaded: () => (files.current() === undefined ? undefined : policies()),
+      registries,
+      clock,
+    },
     simulate: (namespace) =>
       simulatePolicies(
         { running, registries, verdictsOf: judge.verdictsOf, policies: policies() },

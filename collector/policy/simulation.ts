@@ -58,7 +58,7 @@ export function simulatePolicies(
 }
 
 /** The image as an enforcer names it: by a manifest of its repository where one is known, otherwise by its id. */
-function subjectOf(imageId: string, name: string, registries: Pick<RegistrySource, 'factsOf'>) {
+export function subjectOf(imageId: string, name: string, registries: Pick<RegistrySource, 'factsOf'>) {
   const parsed = parseReference(name);
   // A container that was started by the id of an image names no registry.
   if (!parsed.ok) return { reference: parsed.code === 'identifier' ? undefined : name, digest: imageId };

@@ -6,6 +6,7 @@ import type { FileFact, FileRole } from '../fact/file.ts';
 import type { ImageFact } from '../fact/image.ts';
 import type { AdmittedContainer } from '../fact/admitted-container.ts';
 import type { ClusterAdmission } from '../fact/cluster-admission.ts';
+import type { ImageRules } from '../fact/image-rules.ts';
 import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
 import type { Judgement, Severity, Verdict } from '../verdict.ts';
@@ -106,6 +107,18 @@ export interface ImageTagsCheck extends CheckText {
   readonly judge: (image: ImageTags) => Judgement;
 }
 
+/**
+ * Judges a running image by what the rules of image policies say about it. The collector does that, since it has the
+ * policies and the evidence: agents have no findings of it.
+ */
+export interface ImageRulesCheck extends CheckText {
+  readonly judges: 'imageRules';
+  /** Types of the rules that it judges by. Without a rule of the first type it has no finding. */
+  readonly ruleTypes: readonly [string, ...(readonly string[])];
+  readonly needs: readonly [];
+  readonly judge: (image: ImageRules) => Judgement;
+}
+
 /** Judges how a Kubernetes cluster enforces policies. The collector does that: agents have no findings of it. */
 export interface ClusterCheck extends CheckText {
   readonly judges: 'cluster';
@@ -129,6 +142,7 @@ export type Check =
   | ListenerCheck
   | ClusterNodeCheck
   | ImageTagsCheck
+  | ImageRulesCheck
   | ClusterCheck
   | AdmittedContainerCheck;
 
@@ -196,6 +210,11 @@ export function admittedContainerCheck(check: AdmittedContainerCheck): AdmittedC
 
 /** Freezes a check of a cluster. */
 export function clusterCheck(check: ClusterCheck): ClusterCheck {
+  return Object.freeze(check);
+}
+
+/** Freezes a check of running images by image policies. */
+export function imageRulesCheck(check: ImageRulesCheck): ImageRulesCheck {
   return Object.freeze(check);
 }
 

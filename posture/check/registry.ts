@@ -83,8 +83,11 @@ import { healthcheck } from './image/healthcheck.ts';
 import { historySecret } from './image/history-secret.ts';
 import { packageIndexLayer } from './image/package-index-layer.ts';
 import { packageSignatures } from './image/package-signatures.ts';
+import { packages } from './image/packages.ts';
 import { setuidFiles } from './image/setuid-files.ts';
+import { signature } from './image/signature.ts';
 import { tagMoved } from './image/tag-moved.ts';
+import { vulnerabilities } from './image/vulnerabilities.ts';
 import { apparmorProfiles } from './kernel/apparmor-profiles.ts';
 import { aslr } from './kernel/aslr.ts';
 import { bootParameters } from './kernel/boot-parameters.ts';
@@ -261,8 +264,11 @@ const LISTED: readonly Check[] = [
   historySecret,
   packageIndexLayer,
   packageSignatures,
+  packages,
   setuidFiles,
+  signature,
   tagMoved,
+  vulnerabilities,
   ...INTEGRITY_CHECKS,
   ...SYSCTL_CHECKS,
   apparmorProfiles,
@@ -357,9 +363,14 @@ const LISTED: readonly Check[] = [
 /** Every check, sorted by id. */
 export const CHECKS: readonly Check[] = Object.freeze(LISTED.toSorted((one, other) => (one.id < other.id ? -1 : 1)));
 
+const COLLECTOR_SUBJECTS: ReadonlySet<Check['judges']> = new Set([
+  'imageTags',
+  'imageRules',
+  'cluster',
+  'admittedContainer',
+]);
+
 /** The checks whose findings the collector itself makes about nodes with an agent. No finding of an agent has their ids. */
 export const COLLECTOR_CHECK_IDS: ReadonlySet<string> = new Set(
-  CHECKS.filter(({ judges }) => judges === 'imageTags' || judges === 'cluster' || judges === 'admittedContainer').map(
-    ({ id }) => id,
-  ),
+  CHECKS.filter(({ judges }) => COLLECTOR_SUBJECTS.has(judges)).map(({ id }) => id),
 );

@@ -248,9 +248,13 @@ void t.test(
       'registry-credentials': join(credentials, 'config.json'),
     });
     /** The finding about an image once it has this verdict. */
-    const findingOf = async (imageId: string, verdict: string): Promise<TagFinding | undefined> => {
+    const findingOf = async (
+      imageId: string,
+      verdict: string,
+      check = 'image.tag-moved',
+    ): Promise<TagFinding | undefined> => {
       for (let left = 100; left > 0; left -= 1) {
-        const { stdout } = await run('findings', '--check', 'image.tag-moved', '--verdict', verdict, '-o', 'json');
+        const { stdout } = await run('findings', '--check', check, '--verdict', verdict, '-o', 'json');
         const { findings } = JSON.parse(stdout) as { readonly findings: readonly TagFinding[] };
         const finding = findings.find(({ subject }) => subject.id === imageId);
         if (finding !== undefined) return finding;
@@ -270,6 +274,9 @@ void t.test(
     t.ok(await findingOf(after, 'pass'));
     const left = await run('findings', '--check', 'image.tag-moved', '--verdict', 'fail', '-o', 'json');
     t.notMatch(left.stdout, before);
+    // The image has programs that no package manager lists: what they are is not known.
+    const judged = await findingOf(after, 'unknown', 'image.packages');
+    t.match(judged?.evidence, [{ source: 'image policy all, spec.rules[1]' }], 'also in mode observe');
   },
 );
 
@@ -281,6 +288,8 @@ spec:
   rules:
     - type: registry
       allow: ['**']
+    - type: package
+      forbid: [{ name: '*' }]
 `;
 
 interface TagFinding {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
+import { createPolicyJudgement } from '../../../collector/policy/policy-findings.ts';
 import { startPolicyService } from '../../../collector/policy/policy-service.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
@@ -107,19 +108,35 @@ await t.test('signatures and configuration of running images', { skip: noRegistr
     return { digest, image: `${registry.host}/shop/db:${tag}`, imageId: await idOf(registry, 'shop/db', digest) };
   };
   const [signed, unsigned, wrong] = [await push('signed'), await push('unsigned'), await push('wrong')];
+  await registry.pushImage('copy/db', 'signed', 'signed');
+  const copied = { image: `${registry.host}/copy/db:signed`, imageId: signed.imageId };
   await cosign.sign(release, `shop/db@${signed.digest}`);
   await cosign.sign(other, `shop/db@${wrong.digest}`);
   const rules = [
     { type: 'signature', authorities: [{ name: 'release', key: { pem: release.publicPem } }] },
     { type: 'architecture', allow: ['amd64'] },
   ];
-  const { decide, snapshot, service } = await startService(t, registry, { rules, images: [signed, unsigned, wrong] });
+  const { decide, snapshot, service } = await startService(t, registry, {
+    rules,
+    images: [signed, unsigned, wrong, copied],
+  });
   await becomes(t, () => decide(signed.image, signed.digest), ['allow'], 'signed');
   await becomes(t, () => decide(unsigned.image, unsigned.digest), ['deny', 'signature-missing'], 'unsigned');
   await becomes(t, () => decide(wrong.image, wrong.digest), ['deny', 'signature-not-trusted'], 'wrong key');
+  await becomes(t, () => decide(copied.image, signed.digest), ['deny', 'signature-missing'], 'in another repository');
+  const findings = createPolicyJudgement({ ...service.findingSources, clock: systemClock() });
+  const judged = [signed, unsigned, wrong, copied].flatMap(({ image, imageId }) => {
+    const container = { id: 'c', name: 'c', image, imageId, startedAt: '' };
+    return findings.judge(imageId, [container], new Map()).map(({ check, verdict }) => `${check} ${verdict}`);
+  });
+  t.strictSame(
+    judged,
+    ['pass', 'fail', 'fail', 'fail'].map((verdict) => `image.signature ${verdict}`),
+  );
   t.equal(digestOfTag(signed.image, snapshot() ?? { byTag: new Map() })?.digest, signed.digest);
   t.match(service.simulate(undefined), [
     { decision: { outcome: 'deny' } },
+    {},
     {},
     { name: signed.image, enforced: 'allow' },
   ]);

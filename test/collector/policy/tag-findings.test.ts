@@ -4,9 +4,10 @@ import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { followRunningImages } from '../../../collector/image/running-images.ts';
+import { keepImageFindings } from '../../../collector/policy/image-findings.ts';
 import { NO_REGISTRIES } from '../../../collector/policy/registry-facts.ts';
 import { watchRegistries } from '../../../collector/policy/registry-watch.ts';
-import { keepTagFindings } from '../../../collector/policy/tag-findings.ts';
+import { createTagJudgement } from '../../../collector/policy/tag-findings.ts';
 import { createEventBus } from '../../../collector/store/event-bus.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { isFindingEvent } from '../../../collector/store/stored-event.ts';
@@ -57,8 +58,8 @@ async function start(t: Test, store: Store, { registries }: { registries: readon
           signal,
         });
   const clock = createFakeClock();
-  const kept = keepTagFindings({
-    registries: watch ?? NO_REGISTRIES,
+  const kept = keepImageFindings({
+    judgements: [createTagJudgement(watch ?? NO_REGISTRIES)],
     nodesOf: (imageId) => running.containersOf(imageId).map(({ nodeId }) => nodeId),
     store,
     eventBus,

@@ -297,6 +297,7 @@ function judge(check: Check, state: State): Verdict | undefined {
       return check.judge(check.id.startsWith('audit.') ? factsOf({ audit: auditOf(state) }) : facts).verdict;
     case 'clusterNode':
     case 'imageTags':
+    case 'imageRules':
     case 'cluster':
     case 'admittedContainer':
       return undefined;
