@@ -28,7 +28,10 @@ export const dockerApiSchema = s.object({
   swarm: s.string('LocalNodeState: inactive, active …', 32),
   components: s.withDefault(
     s.list(
-      s.object({ name: s.oneOf(['containerd', 'runc'], ''), version: s.string('`1.7.24~ds1`', 128) }),
+      s.object({
+        name: s.oneOf(['containerd', 'runc'], 'the program'),
+        version: s.string('as it tells it, `1.7.24~ds1`', 128),
+      }),
       'versions of containerd and runc: `GET /version` Components; containerd served by the CRI tells its own',
       8,
     ),

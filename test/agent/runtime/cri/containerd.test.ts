@@ -383,5 +383,8 @@ void t.test('events of a real containerd', { skip: noContainerd }, async (t) => 
     version = await runtime.version();
   }
   t.match(version, { ok: true }, 'and it is found again');
+  const own = execFileSync('containerd', ['--version'], { encoding: 'utf8' }).split(' ')[2];
+  const components = [{ name: 'containerd', version: own }];
+  t.match(await runtime.engine(), { value: { api: { components } } }, 'what `containerd --version` prints');
   t.match(await runtime.inspectContainer(pod), { value: { kind: 'sandbox', state: 'running' } });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -303,9 +304,14 @@ void t.test('a real engine, stopped while we listen', { skip: noDockerd }, async
   const dockerd = await startDockerd();
   t.teardown(() => dockerd.stop());
   const runtime = createDockerRuntime({ endpoint: dockerd.endpoint });
+  // `containerd github.com/containerd/containerd 1.7.24~ds1 COMMIT`, `runc version 1.1.15+ds1`
+  const components = ['containerd', 'runc'].map((name) => ({
+    name,
+    version: execFileSync(name, ['--version'], { encoding: 'utf8' }).split(/[ \n]/)[2],
+  }));
   t.match(await runtime.engine(), {
     ok: true,
-    value: { api: { dataRoot: join(dockerd.directory, 'data-root'), apiVersion: /^1\.\d+$/ } },
+    value: { api: { dataRoot: join(dockerd.directory, 'data-root'), apiVersion: /^1\.\d+$/, components } },
   });
   const ended = new Promise<string>((resolve) => {
     runtime.events(() => {}, resolve, new AbortController().signal);
