@@ -106,9 +106,7 @@ function unseenParts(engines: Facts['engines'], daemons: ContainerdsFact['daemon
   const hasVersion = told.filter((all) => all.some(({ name }) => name === 'containerd')).length;
   if (hasVersion < runs.length)
     unseen.push(
-      unknownBecause(
-        `${String(runs.length)} containerd run, and ${String(hasVersion)} engines told the version of theirs`,
-      ),
+      unknownBecause(`${String(runs.length)} containerd run, and the version of ${String(hasVersion)} is known`),
     );
   // Docker and the kubelet of one containerd start the same runc.
   const hasRunc = told.some((all) => all.some(({ name }) => name === 'runc')) && runs.length <= 1;
