@@ -33,7 +33,7 @@ const COLLECTOR_DEADLINE_MS = 5000;
 
 export const explain = defineCommand({
   name: 'explain',
-  summary: 'explain a check or a finding: when it fails, why it matters and what to do',
+  summary: 'explain a check or a finding: why it matters, what to do',
   usage: ['explain CHECK [options]', 'explain FINDING [options]'],
   description: [
     'Prints when a check passes and fails, what decides the severity, why it matters, what to do, which facts it reads, its references and its benchmark controls.',
