@@ -94,9 +94,14 @@ void t.test('containers of a real engine', { skip: 'reason' in found && found.re
   await docker.remove(...names).catch(() => undefined);
   t.teardown(() => docker.remove(...names));
   const node = await startNode(t, { 'docker-host': docker.endpoint });
-  // It is gone before the agent can look at its processes.
-  const cidFile = join(directoryOf(t), 'id');
-  await docker.docker('run', '--rm', '--privileged', '--cidfile', cidFile, TEST_IMAGE, '/bin/sh', '-c', ':');
+  // Each is gone before the agent can look at its processes, and on a busy machine before it can ask the engine.
+  const brief: string[] = [];
+  const directory = directoryOf(t);
+  for (const name of ['one', 'two', 'three', 'four', 'five']) {
+    const cidFile = join(directory, name);
+    await docker.docker('run', '--rm', '--privileged', '--cidfile', cidFile, TEST_IMAGE, '/bin/sh', '-c', ':');
+    brief.push(readFileSync(cidFile, 'utf8'));
+  }
   const ids = await Promise.all([
     docker.start('detected-privileged', '--privileged'),
     docker.start('detected-seccomp', '--security-opt', 'seccomp=unconfined'),
@@ -110,8 +115,7 @@ void t.test('containers of a real engine', { skip: 'reason' in found && found.re
       detections.some((one) => one.rule === rule && one.subject.id === ids[index]),
       rule,
     );
-  const brief = readFileSync(cidFile, 'utf8');
-  t.ok(await node.expectRules(['privileged-container'], ({ subject }) => subject.id === brief));
+  t.ok(await node.expectRules(['privileged-container'], ({ subject }) => brief.includes(subject.id)), 'a brief one');
   t.notOk(
     detections.some(({ subject }) => subject.id === ids[3]),
     'one that is confined',
