@@ -21,14 +21,11 @@ import { x11Forwarding } from '../../../../posture/check/ssh/x11-forwarding.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import type { SshContext, SshdFact } from '../../../../posture/fact/sshd.ts';
-import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { seen, unreadable } from '../../../../posture/observed.ts';
 import type { Severity, Verdict } from '../../../../posture/verdict.ts';
-import { sshdFact } from '../../../fixture/facts.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 import type { NodeRow } from '../../../fixture/node-table.ts';
-
-const CONFIG = '/etc/ssh/sshd_config';
-const RUNNING = seen('running' as const, '/proc/611');
+import { CONFIG, fact, RUNNING, UNJUDGED } from './sshd-facts.ts';
 
 /** Defaults of `sshd -T` of OpenSSH 10.0p2, for the keywords that checks read. */
 const DEFAULTS: Readonly<Record<string, readonly string[]>> = {
@@ -88,33 +85,6 @@ function sshd(lines: Lines, match: Lines = {}, condition = '', present: SshdFact
   const contexts = condition === '' ? [global] : [global, context(condition, global.settings, match, 101)];
   return fact({ present, contexts: seen(contexts, CONFIG) });
 }
-
-function fact(overrides: Partial<SshdFact>): Partial<Facts> {
-  return { sshd: sshdFact({ present: RUNNING, ...overrides }) };
-}
-
-/** What every check answers where there is no sshd, or where it cannot be read. */
-const UNJUDGED: readonly NodeRow[] = [
-  { name: 'no sshd', facts: {}, verdict: 'notApplicable', reason: /no SSH server/ },
-  {
-    name: 'not for us',
-    facts: fact({ contexts: unreadable(CONFIG, 'permission denied (EACCES)') }),
-    verdict: 'unknown',
-    reason: /sshd_config: permission denied \(EACCES\)/,
-  },
-  {
-    name: 'installed alone',
-    facts: fact({ present: seen('installed', CONFIG) }),
-    verdict: 'notApplicable',
-    reason: /neither runs nor is enabled/,
-  },
-  {
-    name: 'nobody could tell whether it is there',
-    facts: fact({ present: unreadable('/proc', 'hidepid'), contexts: absent(CONFIG) }),
-    verdict: 'unknown',
-    reason: /hidepid/,
-  },
-];
 
 /** What every check of the configuration answers where its keywords were not read. */
 const EMPTY: NodeRow = {
@@ -496,93 +466,3 @@ void t.test('every ssh check is tested here', (t) => {
   );
   t.end();
 });
-
-const LOCAL = '/usr/local/sbin/sshd';
-const release = (version: string, source = LOCAL): Partial<Facts> => fact({ version: seen(version, source) });
-
-judgeNodes(t, knownVulnerabilities, [
-  // Affected and fixed releases by openssh.com/security.html, the CVE records, and secfixes of Alpine.
-  { name: 'own build with all fixes', facts: release('OpenSSH_10.6p2'), verdict: 'pass', seen: ['OpenSSH_10.6p2'] },
-  {
-    name: 'own build without the fix for musl',
-    facts: release('OpenSSH_10.6p1'),
-    verdict: 'manual',
-    reason: /CVE-2026-123158 is in builds with musl/,
-  },
-  {
-    name: 'own build of 10.5',
-    facts: release('OpenSSH_10.5p1'),
-    verdict: 'fail',
-    reason: /^fixes of CVE-2026-106553, CVE-2026-106585 are missing$/,
-  },
-  {
-    name: '9.9p2 has one fix more than 9.9p1',
-    facts: release('OpenSSH_9.9p2'),
-    verdict: 'fail',
-    reason: /^fixes of CVE-2025-32728, CVE-2026-35387/,
-  },
-  { name: '9.9p1', facts: release('OpenSSH_9.9p1'), verdict: 'fail', reason: /^fixes of CVE-2025-26466, / },
-  { name: 'the last with the race', facts: release('OpenSSH_9.7p1'), verdict: 'fail', reason: /CVE-2024-6387/ },
-  {
-    name: 'before the race came back: 8.4 has others',
-    facts: release('OpenSSH_8.4p1'),
-    verdict: 'fail',
-    reason: /^fixes of CVE-2021-41617, CVE-2023-48795, CVE-2025-32728, /,
-  },
-  {
-    name: '10.10 is after 10.6',
-    facts: release('OpenSSH_10.10p1'),
-    verdict: 'pass',
-  },
-  {
-    name: 'a build of Debian',
-    facts: release('OpenSSH_10.0p2 Debian-7+deb13u4', '/usr/sbin/sshd'),
-    verdict: 'unknown',
-    reason: /CVE-2026-35414.*distribution may have them/,
-  },
-  {
-    name: 'the mark of a distribution, wherever it is',
-    facts: release('OpenSSH_8.9p1 Ubuntu-3ubuntu0.10'),
-    verdict: 'unknown',
-  },
-  {
-    name: 'RHEL does not mark its build',
-    facts: release('OpenSSH_8.7p1', '/usr/sbin/sshd'),
-    verdict: 'unknown',
-    reason: /CVE-2024-6387/,
-  },
-  {
-    name: 'only the package of Alpine can be read',
-    facts: release('openssh-server 9.7_p1-r4', '/lib/apk/db/installed'),
-    verdict: 'unknown',
-    reason: /CVE-2024-6387/,
-  },
-  {
-    name: 'a package of Debian with all fixes',
-    facts: release('openssh-server 10.7p1-1', '/var/lib/dpkg/status'),
-    verdict: 'pass',
-  },
-  ...['OpenSSH_10.6', 'OpenSSH_10.6p2.1', 'OpenSSH_1000.6p2', 'dropbear_2026.91'].map((version) => ({
-    name: `not a version: ${version}`,
-    facts: release(version),
-    verdict: 'unknown' as const,
-    reason: /not understood/,
-  })),
-  {
-    name: 'data of more than a year',
-    facts: { ...release('OpenSSH_10.6p2'), clock: { nowMs: Date.UTC(2028, 0, 1) } },
-    verdict: 'unknown',
-    reason: /update Plimsoll/,
-  },
-  {
-    name: 'what was missing then is still missing',
-    facts: { ...release('OpenSSH_9.7p1'), clock: { nowMs: Date.UTC(2028, 0, 1) } },
-    verdict: 'fail',
-  },
-  {
-    name: 'the program was replaced while it runs',
-    facts: fact({ version: unreadable('/usr/sbin/sshd (deleted)', 'its version was not found') }),
-    verdict: 'unknown',
-  },
-  ...UNJUDGED.filter(({ name }) => name !== 'not for us'),
-]);
