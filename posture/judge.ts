@@ -152,7 +152,7 @@ function touches(check: Check, { facts, containers, engineSettings }: Change): b
     // What needs the Docker daemon is judged for each of them.
     if (name !== 'docker') return facts.has(name);
     if (settings === undefined) return facts.has('docker') || facts.has('engines');
-    // The first engine stands in for one that is not known.
+    // A container of an unknown engine is judged by the settings of the first one.
     return engineSettings.has('endpoint') || settings.some((setting) => engineSettings.has(setting));
   };
   if (check.needs.some(isTouchedBy) || (check.judges === 'docker' && facts.has('engines'))) return true;

@@ -167,7 +167,7 @@ function textOf(entries: readonly Entry[]): string {
   return text;
 }
 
-/** The details in a row; none, if they are not what was written. */
+/** The details in a row. A damaged row has none. */
 function entriesOf({ first, last, content }: Row): readonly Entry[] {
   const entries: Entry[] = [];
   const text = typeof content === 'string' ? content : (decompress(content) ?? '');

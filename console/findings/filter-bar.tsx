@@ -77,7 +77,7 @@ export function FilterBar({
   );
 }
 
-/** Names that were chosen elsewhere, each of which can be removed. */
+/** Filters by names that other pages set. A click removes one. */
 function NameFilter({
   legend,
   names,

@@ -1,7 +1,7 @@
 import { isAffected } from '../release.ts';
 import type { Vulnerability } from '../release.ts';
 
-/** A program of which Docker and the CRI tell the version. */
+/** A program whose version Docker or the CRI reports. */
 export type RuntimeProgram = 'containerd' | 'runc';
 
 /** The day from which a branch gets no fixes, as its project planned it. */
@@ -73,8 +73,8 @@ const VULNERABILITIES: Readonly<Record<RuntimeProgram, readonly Vulnerability[]>
         [2_003_000, 2_003_001],
       ],
     },
-    {
-      id: 'CVE-2026-47262',
+    ...['CVE-2026-47262', 'CVE-2026-53488'].map((id): Vulnerability => ({
+      id,
       affected: [
         [1_007_000, 1_007_033],
         [2_000_000, 2_000_010],
@@ -82,17 +82,7 @@ const VULNERABILITIES: Readonly<Record<RuntimeProgram, readonly Vulnerability[]>
         [2_002_000, 2_002_005],
         [2_003_000, 2_003_002],
       ],
-    },
-    {
-      id: 'CVE-2026-53488',
-      affected: [
-        [1_007_000, 1_007_033],
-        [2_000_000, 2_000_010],
-        [2_001_000, 2_001_009],
-        [2_002_000, 2_002_005],
-        [2_003_000, 2_003_002],
-      ],
-    },
+    })),
     ...['CVE-2026-50195', 'CVE-2026-53489', 'CVE-2026-53492'].map((id): Vulnerability => ({
       id,
       affected: [

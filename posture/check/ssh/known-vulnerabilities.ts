@@ -17,7 +17,7 @@ const DATA_MS = Date.UTC(2026, 10, 24);
 
 const RELEASE = (major: number, minor: number, portable = 1): number => major * 1e6 + minor * 1e3 + portable;
 
-/** Vulnerabilities of the server alone: https://www.openssh.com/security.html, the release notes and the CVE records. */
+/** Vulnerabilities of the server alone, by their CVE records (https://www.cve.org). */
 const VULNERABILITIES: readonly SshdVulnerability[] = Object.freeze([
   { id: 'CVE-2018-15473', affected: [[0, RELEASE(7, 8)]] },
   { id: 'CVE-2021-41617', affected: [[RELEASE(6, 2), RELEASE(8, 8)]] },

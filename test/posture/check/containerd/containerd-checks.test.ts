@@ -415,7 +415,7 @@ judgeNodes(t, knownVulnerabilities, [
     verdict: 'pass',
   },
   {
-    name: 'a second containerd of which nobody tells',
+    name: 'a second containerd whose version is not known',
     facts: docker('2.3.7', '1.5.3', [LOCAL, daemon({}, { pid: 8, executable: '/opt/bin/containerd' })]),
     verdict: 'unknown',
     reason: /2 containerd run, and the version of 1 is known/,
