@@ -51,14 +51,17 @@ function mountRoot(directory: string): string {
   return `mount -t overlay overlay -o lowerdir=/,upperdir=${directory}/up,workdir=${directory}/work ${directory}/root`;
 }
 
-/** What process 1 finds: https://systemd.io/CONTAINER_INTERFACE/. It would raise limits of this machine in /proc/sys. */
+/**
+ * What process 1 finds: https://systemd.io/CONTAINER_INTERFACE/. It would raise limits of this machine in /proc/sys.
+ * A Plimsoll that is installed here, or runs from a checkout, is not there.
+ */
 const BOOT = `mount -t proc proc proc; mount --bind proc/sys proc/sys; mount -o remount,ro,bind proc/sys; mount -t sysfs -o ro sysfs sys; mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev
 for n in null zero full random urandom tty; do touch dev/$n; mount --bind /dev/$n dev/$n; done
 ln -s /proc/self/fd dev/fd; mkdir dev/pts; mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts; ln -s pts/ptmx dev/ptmx
 for d in run tmp dev/shm; do mkdir -p $d; mount -t tmpfs -o mode=755 tmpfs $d; done; chmod 1777 tmp dev/shm
 mkdir -p .${PLACE} old; mount --bind ${ROOT} .${PLACE}; pivot_root . old; umount -l /old
-rm -rf /etc/systemd/system/*.wants
+rm -rf /etc/systemd/system/*.wants /etc/systemd/system/plimsoll* /etc/plimsoll /var/lib/plimsoll /usr/local/bin/plimsoll
 exec env -i container=plimsoll-test PATH=/usr/sbin:/usr/bin:/sbin:/bin ${PROGRAM} --log-level=warning --log-target=console --show-status=no --unit=basic.target`;
 
 /** Starts it, and waits until it is up. Ends with the test process. */

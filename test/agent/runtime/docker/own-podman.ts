@@ -46,7 +46,8 @@ export function ownPodman(dockerEndpoint: string, uid = 0, driver: 'vfs' | 'over
   for (const path of [directory, socketDirectory]) chownSync(path, uid, uid);
   const socketPath = join(socketDirectory, 'podman.sock');
   const places = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
-  const flags = [...places, `--storage-driver=${driver}`, '--cgroup-manager=cgroupfs'];
+  // By itself it takes crun where that is installed, which cannot start anything on hybrid cgroups. Docker brings runc.
+  const flags = [...places, `--storage-driver=${driver}`, '--cgroup-manager=cgroupfs', '--runtime=runc'];
   const home = uid === 0 ? {} : { HOME: directory, XDG_RUNTIME_DIR: userDirectory(uid), TMPDIR: directory };
   const env = { ...process.env, ...home, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   const as = { env, uid, gid: uid, cwd: directory };
