@@ -149,12 +149,22 @@ async function count(path) {
     failures: [],
   };
   if (!existsSync(path)) return totals;
-  const text = readFileSync(path, 'utf8');
+  const text = nameTimeouts(readFileSync(path, 'utf8'));
   const { Parser } = await import('tap-parser');
   for (const [kind, assertion] of Parser.parse(text, { flat: true })) {
     if (kind === 'assert') tally(totals, assertion);
   }
   return totals;
+}
+
+/** tap reports a file that it ended at its time limit as `timeout!`, without the name of the file. */
+function nameTimeouts(report) {
+  let file = '';
+  const lines = report.split('\n').map((line) => {
+    file = /^# Subtest: (\S+)/.exec(line)?.[1] ?? file;
+    return line.replace(/^(not ok \d+ - )timeout!$/, `$1${file} > timeout!`);
+  });
+  return lines.join('\n');
 }
 
 /** The files that took longest, with whole seconds. */
