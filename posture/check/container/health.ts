@@ -15,7 +15,7 @@ export const health = containerCheck({
   rationale:
     'The engine considers a process healthy while it runs, even if it does not answer. Only a health check detects the difference.',
   remediation:
-    'Define HEALTHCHECK in the image or start the container with --health-cmd. If it is unhealthy, read its log with docker inspect.',
+    "Define HEALTHCHECK in the image or start the container with --health-cmd. If it is unhealthy, read why: docker inspect --format '{{json .State.Health.Log}}' CONTAINER.",
   references: ['https://docs.docker.com/reference/dockerfile/#healthcheck'],
   judges: 'container',
   needs: [],

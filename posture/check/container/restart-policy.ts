@@ -15,7 +15,7 @@ export const restartPolicy = parameterized(PARAMETERS, ({ maxAttempts }) =>
     severity: 'low',
     rationale:
       'A service that fails at every start and is restarted without end hides the defect and keeps the host busy. Each restart also repeats an attack that crashes it.',
-    remediation: `Use --restart on-failure:${String(maxAttempts)}, and let monitoring report a container that stays down.`,
+    remediation: `Use --restart on-failure:${String(maxAttempts)}, and let monitoring report a container that stays down. One that ends with status 0 when the host or dockerd stops is then not started again: let a unit of systemd or an orchestrator start it, and enable live-restore.`,
     references: ['https://docs.docker.com/engine/containers/start-containers-automatically/'],
     judges: 'container',
     needs: [],

@@ -78,7 +78,7 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'With disable_apparmor, every container of the node runs unconfined, although AppArmor is active on the host.',
     remediation:
-      'Remove disable_apparmor from the CRI plugin in config.toml (of k3s and RKE2: install apparmor-parser), and restart containerd.',
+      'Remove disable_apparmor from the CRI plugin in config.toml (k3s, RKE2: install the package apparmor, or apparmor-parser of SUSE), and restart containerd.',
     judge: (daemon, { kernel: { apparmor } }) => {
       if (apparmor.state === 'unreadable') return unknownBecause(`${apparmor.source}: ${apparmor.reason}`);
       if (apparmor.state === 'absent' || !apparmor.value) return notApplicable('AppArmor is not active on this host');

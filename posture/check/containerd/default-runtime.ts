@@ -33,7 +33,7 @@ export const defaultRuntime = parameterized(
       failTitle: 'Default runtime of containerd is not allowed',
       severity: 'low',
       rationale:
-        'The default runtime starts every pod that asks for no other, as root. Another program than the expected one decides what confines the containers: sandboxes are lost without notice, or a wrapper changes each of them.',
+        'The default runtime starts every pod that asks for no other, as root. Another program than the expected one decides what confines the containers: pods lose the sandbox that they had (gVisor, Kata), or a wrapper changes each of them.',
       remediation:
         'Set default_runtime_name in the CRI plugin of config.toml to the expected handler and restart containerd, or name the program of the handler in the parameter allowed of a profile. Without the parameter, runc passes.',
       judge: (daemon) =>

@@ -39,7 +39,7 @@ export const CRIO_CONTAINER_CHECKS: readonly NodeCheck[] = Object.freeze([
     failTitle: 'CRI-O grants further capabilities by default',
     severity: 'high',
     rationale:
-      'Every container has these capabilities unless it drops them. With NET_RAW it forges packages on the network of the pods; inheritable ones reach programs that users start.',
+      'Every container has these capabilities unless it drops them. With NET_RAW it forges packets on the network of the pods; inheritable ones reach programs that users start.',
     remediation: `Remove default_capabilities and add_inheritable_capabilities from [crio.runtime], or set them in ${DROP_IN}; restart crio.`,
     judge: (crio) =>
       allOf('high', [

@@ -7,9 +7,9 @@ export const contentTrust = daemonCheck({
   failTitle: 'Environment disables content trust of the client',
   severity: 'low',
   rationale:
-    'Whoever controls a registry, or the way to it, can replace an image that nobody verifies. The daemon verifies no signatures: the docker client does where DOCKER_CONTENT_TRUST=1 is in its environment, which each user and program can change.',
+    'Whoever controls a registry, or the network before it, can replace an image whose signature is not verified. The daemon verifies no signatures. The docker client does with DOCKER_CONTENT_TRUST=1, which each user can change and which Docker is retiring: its official images are no longer signed in this way.',
   remediation:
-    'Verify signatures where it cannot be switched off: image policies with the rule signature, enforced by plimsoll authz or by the admission webhook. For people who pull by hand, add DOCKER_CONTENT_TRUST=1 to /etc/environment.',
+    'Verify signatures where it cannot be switched off: image policies with the rule signature, enforced by plimsoll authz or by the admission webhook. Set DOCKER_CONTENT_TRUST=1 only for registries with a Notary service of their own: with it, nothing can be pulled from Docker Hub once the service of Docker has ended.',
   reference: 'https://docs.docker.com/engine/security/trust/',
   judge: ({ contentTrust: found }) => {
     if (found.state !== 'seen') return unknownBecause(unseenReason(found));

@@ -11,7 +11,7 @@ export const storageDriver = settingCheck({
   rationale:
     'aufs was never part of the kernel, and the engine dropped devicemapper: flaws in the code that separates containers on disk are no longer fixed.',
   remediation:
-    'Move to overlay2: save the images, set "storage-driver": "overlay2" in daemon.json, restart Docker and load them again.',
+    'Move to overlay2: save the images, copy the data of volumes (rsync -aHAX) and what stopped containers hold (docker export), set "storage-driver": "overlay2" in daemon.json, restart Docker and load them again. What is not saved is not visible afterwards.',
   reference: 'https://docs.docker.com/engine/storage/drivers/select-storage-driver/',
   rule: {
     flag: 'storage-driver',

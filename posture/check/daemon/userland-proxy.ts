@@ -9,7 +9,8 @@ export const userlandProxy = settingCheck({
   severity: 'low',
   rationale:
     'docker-proxy runs as root once for each published port, hides the address of the client from the container, and does what the kernel can do without it.',
-  remediation: 'Set "userland-proxy": false in daemon.json and restart Docker.',
+  remediation:
+    'Set "userland-proxy": false in daemon.json and restart Docker. dockerd then sets route_localnet on its bridges: containers reach services on 127.0.0.1 of the host where no packet filter rule stops them (kernel.route-localnet).',
   reference: 'https://docs.docker.com/engine/network/packet-filtering-firewalls/',
   rule: {
     flag: 'userland-proxy',

@@ -8,7 +8,7 @@ export const usernsRemap = settingCheck({
   rationale:
     'Without user namespace remapping, a process that is root in its container is root of the host as soon as it escapes.',
   remediation:
-    'Set "userns-remap": "default" in daemon.json and restart Docker (images and containers start empty in a new data directory), or run the daemon rootless.',
+    'Set "userns-remap": "default" in daemon.json and restart Docker, or run the daemon rootless. Images, containers and volumes of the old data directory are not visible in the new one: save them before. Containers that are privileged or use namespaces of the host need --userns=host.',
   reference: 'https://docs.docker.com/engine/security/userns-remap/',
   rule: {
     flag: 'userns-remap',

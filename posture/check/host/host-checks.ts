@@ -299,7 +299,7 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'Swap keeps what was in the memory of processes, keys and secrets of pods among it, on the disk for whoever reads it later.',
     remediation:
-      'Run swapoff -a and remove the entry from /etc/fstab (the kubelet expects that), or encrypt the area with dm-crypt.',
+      'Encrypt the area with dm-crypt (a random key for each boot is enough), or remove its entry from /etc/fstab and run swapoff AREA when free memory is larger than what is swapped out: otherwise the OOM killer ends processes. Set failSwapOn and memorySwap of the kubelet accordingly.',
     reference: 'https://kubernetes.io/docs/concepts/cluster-administration/swap-memory-management/',
     reads: 'swap',
     whenAbsent: passWith('this kernel has no swap', 'no unencrypted area'),

@@ -21,7 +21,7 @@ export const corePattern = nodeCheck({
   rationale:
     'When a process in a container crashes, the kernel runs the piped helper as root of the host, outside the container: setting this pattern is a known container escape. A relative pattern writes memory into the current directory of the process.',
   remediation:
-    'Set kernel.core_pattern to an absolute path in a directory of root, or to the helper of a package (systemd-coredump, apport). An unknown helper below /tmp, /var or /proc means that a container has had root access to the host.',
+    'Set kernel.core_pattern to an absolute path in a directory of root, or to the helper of a package (systemd-coredump, apport). Find out who set an unknown helper below /tmp, /var or /proc: this is what a container escape leaves behind.',
   references: ['https://man7.org/linux/man-pages/man5/core.5.html'],
   judges: 'node',
   needs: ['kernel'],

@@ -14,7 +14,7 @@ export const mandatoryAccessControl = nodeCheck({
   rationale:
     'Without mandatory access control nothing restricts a process that escaped its container as root: file permissions do not bind root.',
   remediation:
-    'Boot with AppArmor (Debian, Ubuntu, SUSE: apparmor=1 security=apparmor, package apparmor) or SELinux (Red Hat family: SELINUX=enforcing), and check /sys/kernel/security/lsm after the restart.',
+    'Boot with AppArmor (Debian, Ubuntu, SUSE: apparmor=1 security=apparmor, package apparmor) or SELinux (Red Hat family), and read /sys/kernel/security/lsm after the restart. A host that never ran SELinux does not boot with SELINUX=enforcing: set SELINUX=permissive, create /.autorelabel, restart, and set enforcing once no denials are logged.',
   references: ['https://docs.kernel.org/admin-guide/LSM/index.html'],
   judges: 'node',
   needs: ['kernel'],

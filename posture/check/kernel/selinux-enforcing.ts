@@ -15,7 +15,7 @@ export const selinuxEnforcing = nodeCheck({
   rationale:
     'A permissive SELinux only logs what a container should not have been able to do. A mode that was changed by hand ends with the next restart.',
   remediation:
-    'Set SELINUX=enforcing in /etc/selinux/config, remove enforcing=0 and selinux=0 from the kernel command line, relabel and restart. Until then run setenforce 1.',
+    'Read the denials first (ausearch -m AVC -ts boot): what they name stops in enforcing mode. Then set SELINUX=enforcing in /etc/selinux/config, remove enforcing=0 and selinux=0 from the kernel command line, and restart; where SELinux was off, relabel once in permissive mode (/.autorelabel). setenforce 1 applies it until the next restart.',
   references: ['https://man7.org/linux/man-pages/man8/selinux.8.html'],
   judges: 'node',
   needs: ['kernel'],

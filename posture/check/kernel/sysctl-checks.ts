@@ -44,7 +44,7 @@ const kubeletTunables = nodeCheck({
   failTitle: 'Kernel tunables differ from what the kubelet needs',
   severity: 'low',
   rationale:
-    'A kubelet with protectKernelDefaults does not start where these differ. Without it, the kubelet changes them behind the back of whoever manages the host.',
+    'A kubelet with protectKernelDefaults does not start where these differ. Without it, the kubelet changes values that the host was configured with.',
   remediation: lines(
     'vm.overcommit_memory = 1, vm.panic_on_oom = 0, kernel.panic = 10, kernel.panic_on_oops = 1, kernel.keys.root_maxkeys = 1000000 and kernel.keys.root_maxbytes = 25000000',
   ),

@@ -20,7 +20,7 @@ export const userNamespaces = nodeCheck({
   rationale:
     'In a new user namespace an unprivileged process holds all capabilities, and reaches parts of the kernel (netfilter, file systems) in which most recent privilege escalations were found.',
   remediation:
-    'Ubuntu: kernel.apparmor_restrict_unprivileged_userns=1. Debian: kernel.unprivileged_userns_clone=0. Elsewhere: user.max_user_namespaces=0, but not with rootless runtimes or pods with hostUsers: false.',
+    'Ubuntu: kernel.apparmor_restrict_unprivileged_userns=1. Debian: kernel.unprivileged_userns_clone=0. Elsewhere: user.max_user_namespaces=0, but not with rootless runtimes, pods with hostUsers: false, bubblewrap, or browsers and builds that use them as a sandbox.',
   references: ['https://man7.org/linux/man-pages/man7/user_namespaces.7.html'],
   judges: 'node',
   needs: ['kernel', 'docker'],

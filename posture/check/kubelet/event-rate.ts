@@ -11,7 +11,7 @@ export const eventRate = settingCheck({
   rationale:
     'Events beyond the limit are dropped: during an attack or an outage those that explain it are missing. Releases before 1.27 limit to 5 a second.',
   remediation:
-    'Set eventRecordQPS: 50 in the configuration of the kubelet, and restart it. 0 means unlimited in a file, and a client default of 5 in the help of the flag: avoid it.',
+    'Set eventRecordQPS: 50 in the configuration of the kubelet, and restart it. 0 removes the limit, so that a crashing pod can flood the API server.',
   rule: {
     setting: 'eventRecordQPS',
     expected: `${String(DEFAULT_RATE)} or more a second`,

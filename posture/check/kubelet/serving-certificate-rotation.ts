@@ -18,7 +18,7 @@ export const servingCertificateRotation = kubeletCheck({
   rationale:
     'Without renewal through the API server the kubelet serves a certificate of its own making, which clients cannot verify, or one that somebody has to replace by hand.',
   remediation:
-    'Set serverTLSBootstrap: true in the configuration of the kubelet, do not disable the feature gate RotateKubeletServerCertificate, restart it, and approve the signing requests.',
+    'Install a controller that approves only serving requests whose node, names and addresses match, then set serverTLSBootstrap: true in the configuration of the kubelet, do not disable the feature gate RotateKubeletServerCertificate, and restart it. Until a request is approved, kubectl logs, exec and top fail with TLS errors.',
   judge: (kubelet) => {
     const file = settingOf(kubelet, 'tlsCertFile');
     if (file.known && file.value !== '' && file.doubt === '')

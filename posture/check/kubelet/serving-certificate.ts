@@ -15,7 +15,7 @@ export const servingCertificate = nodeCheck({
   rationale:
     'The API server sends the commands of users and their output through the kubelet. With a certificate of its own making anybody on the network can impersonate the node.',
   remediation:
-    'Set serverTLSBootstrap: true in the configuration of the kubelet and approve the signing requests, or set tlsCertFile and tlsPrivateKeyFile to a certificate of the cluster CA; restart the kubelet.',
+    'Install a controller that approves only serving requests whose node, names and addresses match (kubelet-csr-approver, or that of the cloud provider), then set serverTLSBootstrap: true in the configuration of the kubelet and restart it. Or set tlsCertFile and tlsPrivateKeyFile to a certificate of the cluster CA. Until a request is approved, kubectl logs, exec and top fail with TLS errors; approving requests unread signs for an attacker.',
   references: ['https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/'],
   judges: 'kubelet',
   needs: ['kubelet', 'clock'],

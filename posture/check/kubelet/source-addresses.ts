@@ -13,7 +13,7 @@ export const sourceAddresses = kubeletCheck({
   rationale:
     'Only the API server and the monitoring of the cluster have to reach the kubelet. A filter of addresses keeps everybody else from its ports, also while a flaw of the kubelet or a stolen certificate would let them in.',
   remediation:
-    'Set IPAddressDeny=any and IPAddressAllow= with localhost, the API servers and the networks of the cluster in [Service] of a drop-in of kubelet.service, and run systemctl daemon-reload; or limit the ports of the kubelet by a firewall.',
+    'Limit the ports of the kubelet by a firewall to the API servers, the monitoring and the networks of the cluster. IPAddressDeny=any with IPAddressAllow= in a drop-in of kubelet.service has the same effect, but filters outgoing traffic too: allow the API servers, the metadata service of the cloud and what credential providers call, or images of private registries cannot be pulled.',
   judge: ({ addressFilter, listeners, process }) => {
     if (addressFilter.state === 'absent') return notApplicable('the kubelet is in no unit of systemd');
     if (addressFilter.state === 'unreadable') return unknownBecause(`${addressFilter.source}: ${addressFilter.reason}`);

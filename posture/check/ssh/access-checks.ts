@@ -91,7 +91,7 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'Without a list, every account that gets a password or a key later can log in, accounts of services included.',
     remediation:
-      'Create a group for people who log in, set AllowGroups to it in sshd_config, and reload sshd while a session is open.',
+      'Create a group, add the accounts of people who log in to it, yours among them, and set AllowGroups to it in sshd_config. Run sshd -t, reload sshd, and log in again before you close the open session.',
     keywords: ['AllowUsers', 'AllowGroups'],
     optional: ['DenyUsers', 'DenyGroups'],
     judge: ({ AllowUsers: users, AllowGroups: groups, DenyUsers: notUsers, DenyGroups: notGroups }) => {
@@ -169,11 +169,11 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
     reads: 'hostKeys',
     whenAbsent: 'there are no host keys',
     judge: (keys, source) => {
-      const expected = 'Ed25519, ECDSA, or RSA of at least 3072 bits';
+      const expected = 'Ed25519, ECDSA, or RSA of at least 2048 bits';
       const text = ({ type, bits }: (typeof keys)[number]): string => `${type} ${String(bits)} bits`;
       return judgeList({
         failed: keys
-          .filter(({ type, bits }) => type === 'ssh-dss' || (type === 'ssh-rsa' && bits < 3072))
+          .filter(({ type, bits }) => type === 'ssh-dss' || (type === 'ssh-rsa' && bits < 2048))
           .map((key) => ({ source: key.path, seen: text(key), expected })),
         unread: [],
         passed: { source, seen: quoteList(keys.map(text)), expected },
@@ -188,7 +188,7 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
     severity: 'medium',
     rationale: 'A login without a key is one that can be guessed or phished. A key in every alternative ends that.',
     remediation:
-      'Set PubkeyAuthentication yes and AuthenticationMethods publickey (or publickey,keyboard-interactive for a second factor) and reload sshd.',
+      'First log in with a key as each account that has to. Then set PubkeyAuthentication yes and AuthenticationMethods publickey (or publickey,keyboard-interactive for a second factor), run sshd -t, reload sshd, and log in again before you close the open session.',
     keywords: [
       'PubkeyAuthentication',
       'AuthenticationMethods',

@@ -10,7 +10,7 @@ export const keyboardInteractive = sshCheck({
   rationale:
     'Keyboard-interactive login asks PAM, which asks for the password: while it is enabled, PasswordAuthentication no has no effect.',
   remediation:
-    'Set KbdInteractiveAuthentication no. If it carries a second factor, set AuthenticationMethods publickey,keyboard-interactive instead. Reload sshd.',
+    'First log in with a key as each account that has to. Then set KbdInteractiveAuthentication no; if it carries a second factor, set AuthenticationMethods publickey,keyboard-interactive instead. Run sshd -t, reload sshd, and log in again before you close the open session.',
   keywords: ['KbdInteractiveAuthentication', 'UsePAM'],
   optional: ['AuthenticationMethods'],
   judge: ({ KbdInteractiveAuthentication: interactive, UsePAM: pam, AuthenticationMethods: methods }) => {

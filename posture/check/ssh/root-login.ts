@@ -18,7 +18,8 @@ export const rootLogin = settingCheck({
   ],
   rationale:
     'Every host has the account root, so attackers guess it first, and the audit trail does not show who acted as root.',
-  remediation: 'Set PermitRootLogin no, including Match blocks, reload sshd, and use personal accounts with sudo.',
+  remediation:
+    'First log in with a personal account and use sudo there. Then set PermitRootLogin no, including Match blocks, run sshd -t, reload sshd, and log in again before you close the open session.',
   keyword: 'PermitRootLogin',
   expected: 'no',
   accepts: (value) => value === 'no',

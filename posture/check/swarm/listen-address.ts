@@ -14,7 +14,7 @@ export const listenAddress = swarmCheck({
   rationale:
     'Port 2377 accepts new nodes for whoever has a join token. On all addresses it is open to each network of the host, the one of the Internet among them.',
   remediation:
-    'Leave and join the swarm with --listen-addr ADDRESS:2377 of the internal network, one manager after the other; a firewall on port 2377, 7946 and UDP 4789 has the same effect.',
+    'Limit the ports 2377, 7946 and UDP 4789 to the nodes of the swarm by a firewall. To change the address itself: with three managers or more demote one, let it leave and join with --listen-addr ADDRESS:2377 of the internal network, promote it, and wait until it is reachable before the next. The only manager must not leave: that destroys the swarm.',
   reference: 'https://docs.docker.com/reference/cli/docker/swarm/init/#listen-addr',
   judge: ({ swarm, docker: { swarmPorts } }) => {
     if (!swarm.isManager) return notApplicable('a worker does not open the management port');

@@ -11,7 +11,7 @@ export const overlayEncryption = swarmCheck({
   rationale:
     'Traffic between containers on different nodes goes over the network of the hosts as VXLAN, which anyone on the way can read and change.',
   remediation:
-    'Create the network again with --opt encrypted. The network ingress of the swarm is encrypted only after docker network rm ingress and docker network create --ingress --driver overlay --opt encrypted ingress.',
+    'Create the network again with --opt encrypted and update its services to it. The network ingress can be replaced only after every service that publishes ports is removed, and their ports are down meanwhile: docker network rm ingress, then docker network create --ingress --driver overlay --opt encrypted ingress.',
   reference: 'https://docs.docker.com/engine/network/drivers/overlay/#encryption',
   judge: ({ swarm: { overlays } }) => {
     if (overlays.state !== 'seen') return unknownBecause(unseenReason(overlays));

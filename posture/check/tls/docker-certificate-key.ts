@@ -19,8 +19,7 @@ export const dockerCertificateKey = listenerCheck({
   failTitle: 'TLS key of the Docker port is weak',
   severity: 'high',
   rationale: 'An attacker who can compute the key can impersonate this daemon and read what clients send.',
-  remediation:
-    'Create a new key (EC P-256, or RSA with 2048 bits or more), have the private CA certify it, and restart Docker.',
+  remediation: 'Create a new key (EC P-256 or RSA of 3072 bits), have the private CA certify it, and restart Docker.',
   references: ['https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final'],
   judges: 'listener',
   service: 'docker',

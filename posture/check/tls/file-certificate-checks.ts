@@ -65,7 +65,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'A certificate of the group system:masters bypasses all authorization of the cluster and cannot be revoked: whoever reads the file owns the cluster until it expires.',
     remediation:
-      'Remove the file, and replace the CA of the cluster if others could read it. Administrators log in with accounts of an identity provider.',
+      'Remove the file. Administrators log in with accounts of an identity provider. If others could read it, only a new CA of the cluster revokes it: a planned rotation (documentation of Kubernetes, manual rotation of CA certificates), in which every component and client gets the new CA before the old one goes.',
     references: ['https://kubernetes.io/docs/reference/access-authn-authz/rbac/'],
     judges: 'node',
     needs: ['certificates'],
@@ -100,7 +100,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'Whoever has the key of the CA makes a certificate for any user or node of the cluster. On a worker, that is whoever escapes from a container.',
     remediation:
-      'Remove the key from the worker and replace the CA of the cluster (kubeadm certs, k3s certificate rotate-ca).',
+      'Remove the key from the worker. Then replace the CA of the cluster: k3s certificate rotate-ca, otherwise the manual rotation of the Kubernetes documentation (kubeadm cannot do it). Plan it: every component and every client needs the new CA before the old one goes.',
     references: ['https://kubernetes.io/docs/setup/best-practices/certificates/'],
     judges: 'node',
     needs: ['certificates'],
@@ -130,7 +130,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     failTitle: 'Keys or signatures of certificates are weak',
     severity: 'medium',
     rationale: 'A short key can be computed, and a certificate with a SHA-1 or MD5 signature can be forged.',
-    remediation: 'Issue the named certificates anew with ECDSA P-256 or RSA of 3072 bits, and SHA-256.',
+    remediation: 'Issue the named certificates anew with EC P-256 or RSA of 3072 bits, and SHA-256.',
     references: ['https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final'],
     judges: 'node',
     needs: ['certificates'],
@@ -163,7 +163,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
       rationale:
         'With an expired certificate the kubelet, etcd or a registry stops answering, usually for all nodes at the same time. Skipping verification is the repair that then stays.',
       remediation:
-        'Renew the named certificates (kubeadm certs renew all, k3s certificate rotate) and restart what uses them.',
+        'Renew the named certificates and restart what uses them. Control plane of kubeadm: kubeadm certs renew all. Worker: the kubelet renews its own while it runs; if it has expired, join the node again. k3s: k3s certificate rotate.',
       references: ['https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/'],
       judges: 'node',
       needs: ['certificates', 'clock'],
