@@ -17,6 +17,7 @@ const COMPONENTS = [
   { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables', 'iproute2'] },
   { name: 'busybox', program: 'busybox', packages: ['busybox-static'] },
   { name: 'sshd', program: 'sshd', packages: ['openssh-server'] },
+  { name: 'acl', program: 'setfacl', packages: ['acl'] },
   { name: 'ext4', program: 'mkfs.ext4', packages: ['e2fsprogs'] },
   { name: 'podman', program: 'podman', packages: ['podman'] },
   { name: 'systemd-analyze', program: 'systemd-analyze', packages: ['systemd'] },

@@ -11,7 +11,8 @@ const STICKY = 0o1000;
 /**
  * What `path` leads to, where nobody but root can change that: each directory on the way, those of symbolic links
  * included, and the end itself belong to root and are not writable by others. Otherwise the failure says which is:
- * `/srv/x is writable by uid 1000`. A socket may be writable by others: that lets them connect, not replace it.
+ * `/srv/x is writable by uid 1000`. A socket may be writable by others: that lets them connect, not replace it. An access
+ * control list grants nothing that the group bits do not show, which are its mask, acl(5).
  */
 export async function statTrusted(host: Host, path: string): Promise<Read<HostStat>> {
   if (!path.startsWith('/')) return failure('failed', 'not an absolute path');

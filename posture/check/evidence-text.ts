@@ -16,3 +16,12 @@ export function quote(text: string): string {
 export function quoteList(values: readonly string[]): string {
   return values.every((value) => value === '') ? 'none' : quote(values.join(', '));
 }
+
+/**
+ * What the evidence of a mode adds where an access control list could grant other accounts more than the mode shows;
+ * otherwise empty. Node.js cannot read the list, but the group bits of the mode are its mask, acl(5): what they do not
+ * grant, or the bits of others grant as well, needs no list to be known.
+ */
+export function unreadAclText(mode: number): string {
+  return ((mode >> 3) & ~mode & 0o7) === 0 ? '' : ', access control list not read';
+}

@@ -37,7 +37,7 @@ export const selinux = containerCheck({
   rationale:
     'The type keeps a process that escaped its container from the files and processes of the host. The pair of categories separates containers from one another.',
   remediation:
-    'Set "selinux-enabled": true in daemon.json, and restart Docker, and start the container without --security-opt label=disable and without --privileged. For pods, set enable_selinux of the runtime.',
+    'Set "selinux-enabled": true in daemon.json, restart Docker, and start the container without --security-opt label=disable and without --privileged. For pods, set enable_selinux of the runtime.',
   references: [
     'https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file',
     'https://docs.kernel.org/admin-guide/LSM/SELinux.html',

@@ -2,7 +2,7 @@ import type { CrioSettingName } from '../../fact/crio.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { NodeCheck } from '../check.ts';
 import { allOf } from '../combine.ts';
-import { quote, quoteList } from '../evidence-text.ts';
+import { quote, quoteList, unreadAclText } from '../evidence-text.ts';
 import { isLocal } from '../runtime-setting.ts';
 import { CRIO_CONTAINER_CHECKS } from './container-checks.ts';
 import { crioCheck, DROP_IN, expectValue, judgeObserved, withSetting } from './crio-check.ts';
@@ -218,8 +218,8 @@ const SERVICE_CHECKS: readonly NodeCheck[] = [
   }),
   crioCheck({
     id: 'crio.socket',
-    title: 'Only root can use the socket of CRI-O',
-    failTitle: 'Others than root can use the socket of CRI-O',
+    title: 'Mode and owner restrict the CRI-O socket to root',
+    failTitle: 'Mode or owner open the CRI-O socket to others',
     severity: 'critical',
     rationale: 'The runtime API asks nobody: who can write to its socket starts a container that is the host.',
     remediation:
@@ -230,7 +230,7 @@ const SERVICE_CHECKS: readonly NodeCheck[] = [
       const { path, mode, uid, gid } = socket.value;
       const evidence = {
         source: path,
-        seen: `mode ${mode.toString(8).padStart(4, '0')}, uid ${String(uid)}, gid ${String(gid)}`,
+        seen: `mode ${mode.toString(8).padStart(4, '0')}, uid ${String(uid)}, gid ${String(gid)}${unreadAclText(mode)}`,
         expected: '0660 root:root',
       };
       return uid === 0 && (mode & 0o007) === 0 && (gid === 0 || (mode & 0o070) === 0)

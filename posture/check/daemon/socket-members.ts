@@ -9,8 +9,8 @@ export const socketMembers = parameterized(
   ({ approved }) =>
     daemonCheck({
       id: 'daemon.socket-members',
-      title: 'No account beside root may use the Docker socket',
-      failTitle: 'Accounts that are not root may use the Docker socket',
+      title: 'No account may use the Docker socket by its group',
+      failTitle: 'Group of the Docker socket has accounts',
       severity: 'high',
       rationale:
         'Whoever may use the socket can start a privileged container with the root directory of the host, and so is root without a password and without a trace in the log of sudo.',
@@ -23,7 +23,7 @@ export const socketMembers = parameterized(
         const { uid, group, gid, members, everybody, otherServices } = socketAccess.value;
         const evidence = {
           source: `${socketAccess.source}, /etc/group, /etc/passwd`,
-          seen: `group ${group} (${String(gid)}): ${quoteList(members)}`,
+          seen: `group ${group} (${String(gid)}): ${quoteList(members)}; access control list not read`,
           expected:
             approved.length === 0 ? 'no account, or approved ones only' : `no account but ${quoteList(approved)}`,
         };

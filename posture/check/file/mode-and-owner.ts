@@ -3,7 +3,7 @@ import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict
 import type { Judgement, Severity } from '../../verdict.ts';
 import { fileCheck } from '../check.ts';
 import type { FileCheck, SeverityLevel } from '../check.ts';
-import { quote } from '../evidence-text.ts';
+import { quote, unreadAclText } from '../evidence-text.ts';
 
 /** A kind of file with the two checks about it. */
 export interface CheckedFile {
@@ -47,15 +47,15 @@ interface OwnerRule extends RuleOfFile {
 
 type Stat = Extract<FileFact['stat'], { state: 'seen' }>['value'];
 
-/** The check that a file grants nothing beyond `allowed`: `(mode & 07777 & ~allowed) == 0`, bit by bit. */
+/** The check that the mode grants nothing beyond `allowed`: `(mode & 07777 & ~allowed) == 0`, bit by bit. */
 export function modeCheck({ role, id, name, path, mode: rule }: CheckedFile): FileCheck {
   const { severity, rationale, allowed, milder, advice = '' } = rule;
   const command = typeof allowed === 'number' ? `Run chmod ${octal(allowed)} on ${path}. ${advice}`.trim() : '';
   const levels = milder && [{ severity, when: 'others have access' }, milder];
   return fileCheck({
     id: `file.${id}-mode`,
-    title: `Permissions are restricted: ${name}`,
-    failTitle: `Permissions are too open: ${name}`,
+    title: `Mode is restricted: ${name}`,
+    failTitle: `Mode is too open: ${name}`,
     severity,
     ...(levels && { severityLevels: levels.map(({ severity: each, when }) => ({ severity: each, when })) }),
     rationale,
@@ -64,7 +64,7 @@ export function modeCheck({ role, id, name, path, mode: rule }: CheckedFile): Fi
       const bits = typeof allowed === 'number' ? allowed : allowed(file);
       const evidence = {
         source: place(file, stat),
-        seen: `${octal(stat.mode)} ${stat.owner}:${stat.group}`,
+        seen: `${octal(stat.mode)} ${stat.owner}:${stat.group}${unreadAclText(stat.mode)}`,
         expected: `${octal(bits)} or tighter`,
       };
       const excess = stat.mode & 0o7777 & ~bits;

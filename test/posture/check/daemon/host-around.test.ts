@@ -85,7 +85,7 @@ judgeNodes(t, socketMembers, [
     name: 'all of them are named, so that a person can approve',
     facts: docker(access({ members: ['adm', 'admin', 'ci'] })),
     verdict: 'manual',
-    seen: ['group docker (998): adm, admin, ci'],
+    seen: ['group docker (998): adm, admin, ci; access control list not read'],
   },
   { name: 'everybody', facts: docker(access({ everybody: true })), verdict: 'fail' },
   { name: 'a socket of an account', facts: docker(access({ uid: 65534 })), verdict: 'fail', seen: ['owner uid 65534'] },
