@@ -12,13 +12,11 @@ export const DETECTION_TITLES = Object.freeze({
   'lsm-disabled': 'No security module confines root',
   'lsm-permissive': 'SELinux was switched to permissive',
   'privileged-container': 'Privileged container started',
-  'root-account-added': 'Account with user id 0 was added',
   'root-group-member-added': 'Account was added to a group that amounts to root',
   'runtime-socket-mounted': 'Container reaches the socket of a container engine',
   'seccomp-disabled': 'Container runs without a seccomp filter',
   'ssh-key-added': 'SSH key was added to an account',
   'ssh-session': 'SSH session was opened',
-  'sudo-without-password': 'Rule lets an account run everything as root without a password',
 } as const);
 /** Id of a rule. */
 export type DetectionRuleId = keyof typeof DETECTION_TITLES;

@@ -121,14 +121,8 @@ const RULES: readonly Omit<DetectionRule, 'title'>[] = [
     attack: ESCAPE,
   },
   {
-    id: 'root-account-added',
-    check: 'account.duplicate-root',
-    trigger: { on: 'evidence', from: 'high' },
-    attack: { id: 'T1136.001', name: 'Create Account: Local Account', tactic: TACTICS.persistence },
-  },
-  {
     id: 'root-group-member-added',
-    check: 'account.root-equivalent-groups',
+    check: 'host.root-equivalent-groups',
     trigger: { on: 'evidence', from: 'high' },
     attack: {
       id: 'T1098.007',
@@ -150,7 +144,7 @@ const RULES: readonly Omit<DetectionRule, 'title'>[] = [
   },
   {
     id: 'ssh-key-added',
-    check: 'account.authorized-key-strength',
+    check: 'ssh.authorized-key-strength',
     trigger: {
       on: 'evidence',
       itemsOf: keysOf,
@@ -164,16 +158,6 @@ const RULES: readonly Omit<DetectionRule, 'title'>[] = [
     trigger: { on: 'evidence', itemsOf: sessionsOf },
     severity: ({ verdict }) => (verdict === 'fail' ? 'medium' : 'low'),
     attack: { id: 'T1021.004', name: 'Remote Services: SSH', tactic: TACTICS.lateralMovement },
-  },
-  {
-    id: 'sudo-without-password',
-    check: 'account.sudo-without-password',
-    trigger: { on: 'evidence', from: 'high' },
-    attack: {
-      id: 'T1548.003',
-      name: 'Abuse Elevation Control Mechanism: Sudo and Sudo Caching',
-      tactic: TACTICS.privilegeEscalation,
-    },
   },
 ];
 

@@ -1,7 +1,7 @@
 import { fail, pass, unknownBecause } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
 
-/** Pieces of evidence in one finding, where nothing else is said. */
+/** Pieces of evidence in one finding. */
 const MAX_EVIDENCE = 8;
 
 /** What was found about the items of a list. */
@@ -12,20 +12,21 @@ export interface ListOutcome {
   readonly unread: readonly string[];
   /** Of a list in which nothing is wrong. */
   readonly passed: Evidence;
-  /** What a failure means: `a system account can log in with a password`. */
+  /** What a failure means: `a swap area is not encrypted`. */
   readonly reason: string;
-  /** Most pieces of evidence of a failure; a finding has at most 32. */
-  readonly maxEvidence?: number;
 }
 
 /**
  * One answer about a list: it fails where an item does, is unknown where one could not be read, and passes otherwise. An
  * item that cannot be read hides no other that is wrong.
  */
-export function judgeList({ failed, unread, passed, reason, maxEvidence = MAX_EVIDENCE }: ListOutcome): Judgement {
+export function judgeList({ failed, unread, passed, reason }: ListOutcome): Judgement {
   const [first] = failed;
   if (first !== undefined)
-    return fail(failed.length === 1 ? reason : `${reason} (${String(failed.length)})`, ...failed.slice(0, maxEvidence));
+    return fail(
+      failed.length === 1 ? reason : `${reason} (${String(failed.length)})`,
+      ...failed.slice(0, MAX_EVIDENCE),
+    );
   const [unknown] = unread;
   if (unknown === undefined) return pass(passed);
   return unknownBecause(unread.length === 1 ? unknown : `${unknown}, and ${String(unread.length - 1)} more`);

@@ -1,4 +1,3 @@
-import { ACCOUNT_CHECKS } from './account/account-checks.ts';
 import { admitted } from './admission/admitted.ts';
 import { exemptNamespace } from './admission/exempt-namespace.ts';
 import { webhook } from './admission/webhook.ts';
@@ -75,6 +74,7 @@ import { FILE_CHECKS } from './file/file-checks.ts';
 import { HOST_CHECKS } from './host/host-checks.ts';
 import { HOST_LAYOUT_CHECKS } from './host/layout-checks.ts';
 import { openPorts } from './host/open-ports.ts';
+import { rootEquivalentGroups } from './host/root-equivalent-groups.ts';
 import { addInstruction } from './image/add-instruction.ts';
 import { approvedSource } from './image/approved-source.ts';
 import { defaultUser } from './image/default-user.ts';
@@ -100,12 +100,14 @@ import { INTEGRITY_CHECKS } from './kernel/integrity-checks.ts';
 import { ioUring } from './kernel/io-uring.ts';
 import { kexecLoad } from './kernel/kexec-load.ts';
 import { kptrRestrict } from './kernel/kptr-restrict.ts';
+import { kubeletTunables } from './kernel/kubelet-tunables.ts';
 import { landlock } from './kernel/landlock.ts';
 import { lineDisciplineAutoload } from './kernel/line-discipline-autoload.ts';
 import { lockdown } from './kernel/lockdown.ts';
 import { mandatoryAccessControl } from './kernel/mandatory-access-control.ts';
 import { mmapMinAddr } from './kernel/mmap-min-addr.ts';
 import { moduleSignatures } from './kernel/module-signatures.ts';
+import { modulesDisabled } from './kernel/modules-disabled.ts';
 import { perfEventParanoid } from './kernel/perf-event-paranoid.ts';
 import { protectedFiles } from './kernel/protected-files.ts';
 import { protectedLinks } from './kernel/protected-links.ts';
@@ -114,10 +116,8 @@ import { seccomp } from './kernel/seccomp.ts';
 import { secureBoot } from './kernel/secure-boot.ts';
 import { selinuxEnforcing } from './kernel/selinux-enforcing.ts';
 import { suidDumpable } from './kernel/suid-dumpable.ts';
-import { SYSCTL_CHECKS } from './kernel/sysctl-checks.ts';
 import { sysrq } from './kernel/sysrq.ts';
 import { tainted } from './kernel/tainted.ts';
-import { tcpSyncookies } from './kernel/tcp-syncookies.ts';
 import { terminalInjection } from './kernel/terminal-injection.ts';
 import { unprivilegedBpf } from './kernel/unprivileged-bpf.ts';
 import { userNamespaces } from './kernel/user-namespaces.ts';
@@ -150,6 +150,7 @@ import { configurationLoads } from './ssh/configuration-loads.ts';
 import { emptyPasswords } from './ssh/empty-passwords.ts';
 import { forwarding } from './ssh/forwarding.ts';
 import { hostBasedAuthentication } from './ssh/host-based-authentication.ts';
+import { SSH_KEY_CHECKS } from './ssh/key-checks.ts';
 import { keyboardInteractive } from './ssh/keyboard-interactive.ts';
 import { knownVulnerabilities as sshKnownVulnerabilities } from './ssh/known-vulnerabilities.ts';
 import { logLevel as sshLogLevel } from './ssh/log-level.ts';
@@ -180,7 +181,6 @@ import { SERVICE_PORT_CHECKS } from './tls/service-checks.ts';
 
 /** Every check, and every table of checks, by area. A test compares this list with the directory. */
 const LISTED: readonly Check[] = [
-  ...ACCOUNT_CHECKS,
   admitted,
   exemptNamespace,
   webhook,
@@ -256,6 +256,7 @@ const LISTED: readonly Check[] = [
   ...HOST_CHECKS,
   ...HOST_LAYOUT_CHECKS,
   openPorts,
+  rootEquivalentGroups,
   addInstruction,
   approvedSource,
   defaultUser,
@@ -270,7 +271,6 @@ const LISTED: readonly Check[] = [
   tagMoved,
   vulnerabilities,
   ...INTEGRITY_CHECKS,
-  ...SYSCTL_CHECKS,
   apparmorProfiles,
   aslr,
   bootParameters,
@@ -282,12 +282,14 @@ const LISTED: readonly Check[] = [
   ioUring,
   kexecLoad,
   kptrRestrict,
+  kubeletTunables,
   landlock,
   lineDisciplineAutoload,
   lockdown,
   mandatoryAccessControl,
   mmapMinAddr,
   moduleSignatures,
+  modulesDisabled,
   perfEventParanoid,
   protectedFiles,
   protectedLinks,
@@ -298,7 +300,6 @@ const LISTED: readonly Check[] = [
   suidDumpable,
   sysrq,
   tainted,
-  tcpSyncookies,
   terminalInjection,
   unprivilegedBpf,
   userNamespaces,
@@ -325,6 +326,7 @@ const LISTED: readonly Check[] = [
   streamingIdleTimeout,
   unobserved,
   ...SSH_ACCESS_CHECKS,
+  ...SSH_KEY_CHECKS,
   acceptEnvironment,
   clientAlive,
   configurationLoads,

@@ -36,10 +36,6 @@ export const accountSchema = s.object(
     home: s.string('home directory', 4096),
     shell: s.string('login shell; empty means `/bin/sh`', 4096),
     canLogin: s.boolean('false: its shell refuses logins (`nologin`, `false` …)'),
-    password: s.oneOf(
-      ['set', 'weak', 'empty', 'locked', 'unknown'],
-      'weak: hashed with DES or MD5; locked: no password matches; unknown: `/etc/shadow` could not be read',
-    ),
     authorizedKeys: observed(s.list(authorizedKeySchema, '', 256), 'keys that sshd accepts for the account'),
     openPaths: s.list(openPathSchema, 'on the way to its keys, what others can change', 32),
     privateKeys: observed(s.list(privateKeySchema, '', 64), 'private keys in its `.ssh` directory'),
@@ -50,17 +46,7 @@ export const accountSchema = s.object(
 /** See {@link accountSchema}. */
 export type Account = s.Infer<typeof accountSchema>;
 
-/** A rule of sudoers or doas.conf that lets accounts run commands as root. */
-export const sudoRuleSchema = s.object({
-  who: s.list(s.string('user, `%group`, or `ALL`', 256), '', 64),
-  allCommands: s.boolean('true if any command can be run'),
-  noPassword: s.boolean('true if no password is asked for'),
-  source: s.string('`/etc/sudoers.d/ops:3`', 4096),
-});
-/** See {@link sudoRuleSchema}. */
-export type SudoRule = s.Infer<typeof sudoRuleSchema>;
-
-/** The accounts of the node, and what they may do. Of passwords only the kind is kept, never a hash. */
+/** The accounts of the node and the SSH keys that are theirs. Passwords and sudo are not read. */
 export const accountsSchema = s.object(
   {
     users: observed(s.list(accountSchema, '', 1024), 'accounts, `/etc/passwd`'),
@@ -76,8 +62,6 @@ export const accountsSchema = s.object(
       ),
       'groups, `/etc/group`',
     ),
-    shadow: observed(s.boolean(), 'was `/etc/shadow` read? absent: there is none'),
-    sudo: observed(s.list(sudoRuleSchema, '', 1024), 'rules of sudo and doas; absent: neither is configured'),
     systemUidMax: s.integer('highest user id of system accounts, `/etc/login.defs`'),
   },
   'accounts of the node',

@@ -18,15 +18,6 @@ export const RARE_MODULES = [
 /** Ports that the fact lists. */
 export const MAX_OPEN_PORTS = 1024;
 
-/** A program of the node that is of interest by its name. */
-export const hostProcessSchema = s.object({
-  pid: s.integer('process id'),
-  name: s.string('name of the program', 64),
-  executable: s.string('path of the program', 4096),
-});
-/** See {@link hostProcessSchema}. */
-export type HostProcess = s.Infer<typeof hostProcessSchema>;
-
 /** The operating system around the container runtime. */
 export const hostSchema = s.object(
   {
@@ -50,7 +41,6 @@ export const hostSchema = s.object(
       s.list(s.string('domain, `container_t`', 128), '', 64),
       'SELinux domains that are not enforced, from installed policy modules; absent: no SELinux policy',
     ),
-    preloadedLibraries: observed(s.list(s.string('', 256), '', 16), '`/etc/ld.so.preload`'),
     binaryFormats: observed(
       s.list(
         s.object({
@@ -74,60 +64,16 @@ export const hostSchema = s.object(
       ),
       'swap areas in use, `/proc/swaps`',
     ),
-    journal: observed(
-      s.oneOf(['persistent', 'volatile', 'none'], 'where journald keeps the log'),
-      'absent: journald does not run',
-    ),
-    logForwarders: observed(s.list(hostProcessSchema, '', 32), 'programs that send or keep logs'),
-    timeServices: observed(s.list(hostProcessSchema, '', 32), 'programs that set the clock'),
-    clockSynchronized: observed(s.boolean(), 'systemd-timesyncd has set the clock since boot'),
-    remoteServices: observed(
-      s.list(hostProcessSchema, '', 64),
-      'programs that give a shell or a desktop over the network, beside sshd',
-    ),
-    automaticLogins: observed(s.list(hostProcessSchema, '', 32), 'terminals that log in without a password'),
-    unusualPrograms: observed(
-      s.list(
-        s.object({
-          pid: s.integer('process id'),
-          executable: s.string('path of the program, as the kernel shows it', 4096),
-          kind: s.oneOf(
-            ['memory', 'temporary', 'deleted'],
-            'memory: a file without a name; temporary: in a directory for temporary files; deleted: the file was removed or replaced',
-          ),
-        }),
-        '',
-        64,
-      ),
-      'processes outside containers whose program is not an installed file',
-    ),
-    automaticUpdates: observed(s.string('what installs updates', 256), 'absent: nothing is enabled'),
-    developmentTools: observed(s.list(s.string('path', 256), '', 32), 'compilers and debuggers that are installed'),
-    bootFiles: observed(
-      s.list(
-        s.object({
-          path: s.string('file', 4096),
-          mode: s.shownAs('mode', s.integer('permission bits')),
-          uid: s.integer('owner'),
-          gid: s.integer('group'),
-          password: s.boolean('true if changes at boot need a password'),
-        }),
-        '',
-        8,
-      ),
-      'configuration of GRUB; absent: there is none',
-    ),
     fileSystems: observed(
       s.list(
         s.object({
           path: s.string('directory', 256),
           mountPoint: s.string('where the file system that holds it is mounted', 4096),
-          options: s.string('options of that mount: `rw,nosuid,nodev`', 1024),
         }),
         '',
         16,
       ),
-      'file systems of directories that many programs write to',
+      'file systems of directories that fill up',
     ),
     daemons: observed(
       s.list(
@@ -156,14 +102,6 @@ export const hostSchema = s.object(
         more: s.integer('open ports beyond those of the list'),
       }),
       'TCP ports with a listening socket in the network of the node that is not bound to loopback',
-    ),
-    openJobFiles: observed(
-      s.list(
-        s.object({ path: s.string('file or directory', 4096), reason: s.string('who can change it', 256) }),
-        '',
-        64,
-      ),
-      'units, timers and cron jobs that others than root can change',
     ),
   },
   'the operating system around the container runtime',

@@ -9,9 +9,8 @@ import { readText, unseen } from '../read-text.ts';
 import { readHomeFiles } from './home-files.ts';
 import type { HomeFacts, HomeReader } from './home-files.ts';
 import { createLocalPaths } from './local-path.ts';
-import { parseGroups, parsePasswd, parseShadow, passwordKind, refusesLogin, systemUidMax } from './password-files.ts';
+import { parseGroups, parsePasswd, refusesLogin, systemUidMax } from './password-files.ts';
 import type { PasswdEntry } from './password-files.ts';
-import { readSudoRules, SUDO_PATHS } from './sudo-files.ts';
 
 /** Bounds of the fact. Files of further accounts are not read. */
 const MAX_ACCOUNTS = 1024;
@@ -23,37 +22,29 @@ const MAX_KEY_FILES = 16;
 const CONCURRENCY = 4;
 
 const PASSWD = '/etc/passwd';
-const SHADOW = '/etc/shadow';
 const GROUP = '/etc/group';
 /** SUSE has its own below /usr; one in /etc takes its place. */
 const LOGIN_DEFS = ['/etc/login.defs', '/usr/etc/login.defs'];
 
-/** The accounts of the node and what opens them: passwords by kind, keys, trust files, sudo. */
+/** The accounts of the node and what opens them over SSH: keys and trust files. */
 export const accountsInspector: Inspector<'accounts'> = {
   fact: 'accounts',
   needs: ['sshd'],
   inspect: inspectAccounts,
   // What is in home directories comes with the sweep: users could make work by changing their files.
-  watches: () => [PASSWD, SHADOW, GROUP, ...LOGIN_DEFS, ...SUDO_PATHS, '/root/.ssh/authorized_keys'],
+  watches: () => [PASSWD, GROUP, ...LOGIN_DEFS, '/root/.ssh/authorized_keys'],
 };
 
 async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Promise<AccountsFact> {
   const { host } = access;
-  const [passwd, shadow, group, ...defs] = await Promise.all(
-    [PASSWD, SHADOW, GROUP, ...LOGIN_DEFS].map((path) => readText(host, path, MAX_BYTES)),
+  const [passwd, group, ...defs] = await Promise.all(
+    [PASSWD, GROUP, ...LOGIN_DEFS].map((path) => readText(host, path, MAX_BYTES)),
   );
-  if (passwd === undefined || shadow === undefined || group === undefined) throw new Error('these files were read');
+  if (passwd === undefined || group === undefined) throw new Error('these files were read');
   const groups = group.ok ? parseGroups(group.value) : [];
   const entries = passwd.ok ? parsePasswd(passwd.value) : [];
   const isTooMany = entries.length > MAX_ACCOUNTS || groups.length > MAX_ACCOUNTS;
   const tooMany = unreadable(PASSWD, `more than ${String(MAX_ACCOUNTS)} accounts or groups`);
-  const kinds = shadow.ok ? parseShadow(shadow.value) : undefined;
-  // Without a shadow file, `x` matches no password.
-  const passwordOf = ({ name, password }: PasswdEntry): Account['password'] => {
-    if (password !== 'x') return passwordKind(password);
-    if (kinds !== undefined) return kinds.get(name) ?? 'locked';
-    return !shadow.ok && shadow.code === 'absent' ? 'locked' : 'unknown';
-  };
   const read = async (): Promise<AccountsFact['users']> => {
     if (!passwd.ok) return unseen(passwd, PASSWD);
     if (isTooMany) return tooMany;
@@ -64,7 +55,7 @@ async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Pr
     return seen(
       entries.map((entry, index): Account => {
         const { name, uid, gid, home, shell } = entry;
-        const known = { name, uid, gid, home, shell, canLogin: !refusesLogin(shell), password: passwordOf(entry) };
+        const known = { name, uid, gid, home, shell, canLogin: !refusesLogin(shell) };
         return Object.assign(known, files[index] ?? notRead(entry, `more than ${String(MAX_HOMES)} accounts`));
       }),
       PASSWD,
@@ -73,8 +64,6 @@ async function inspectAccounts(access: NodeAccess, { sshd }: Partial<Facts>): Pr
   return {
     users: await read(),
     groups: !group.ok ? unseen(group, GROUP) : isTooMany ? tooMany : seen(groups, GROUP),
-    shadow: shadow.ok ? seen(true, SHADOW) : unseen(shadow, SHADOW),
-    sudo: await readSudoRules(host),
     systemUidMax: systemUidMax(defs.find((read) => read.ok)?.value ?? ''),
   };
 }

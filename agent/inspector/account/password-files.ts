@@ -1,10 +1,8 @@
-import type { Account } from '../../../posture/fact/accounts.ts';
 import { clip } from '../clip.ts';
 
 /** One line of passwd(5). */
 export interface PasswdEntry {
   readonly name: string;
-  readonly password: string;
   readonly uid: number;
   readonly gid: number;
   readonly home: string;
@@ -15,12 +13,11 @@ export interface PasswdEntry {
 export function parsePasswd(text: string): readonly PasswdEntry[] {
   const entries: PasswdEntry[] = [];
   for (const line of text.split('\n')) {
-    const [name, password, uid, gid, , home, shell] = line.split(':', 7);
+    const [name, , uid, gid, , home, shell] = line.split(':', 7);
     // NIS entries begin with + or -.
     if (name === undefined || !/^[^+#-]/.test(name) || home === undefined || !isId(uid) || !isId(gid)) continue;
     entries.push({
       name: clip(name, 256),
-      password: password ?? '',
       uid: Number(uid),
       gid: Number(gid),
       home: clip(home, 4096),
@@ -46,29 +43,6 @@ export function parseGroups(
     });
   }
   return groups;
-}
-
-/** The kind of each password of shadow(5) by user name; of the hash nothing is kept. The first line of a name counts. */
-export function parseShadow(text: string): ReadonlyMap<string, Account['password']> {
-  const kinds = new Map<string, Account['password']>();
-  for (const line of text.split('\n')) {
-    const [name, hash] = line.split(':', 2);
-    if (name === undefined || name === '' || hash === undefined || kinds.has(name)) continue;
-    kinds.set(name, passwordKind(hash));
-  }
-  return kinds;
-}
-
-/**
- * The kind of a password field, crypt(5): `!` and `*` begin no hash, so nothing matches. DES hashes are 13 characters
- * (`_` begins the extended form), `$1$` is MD5, `$md5` Sun's MD5 and `$3$` NTHASH.
- */
-export function passwordKind(field: string): Account['password'] {
-  if (field === '') return 'empty';
-  if (/^[!*]/.test(field) || field === 'x') return 'locked';
-  if (/^\$(?:1|md5|3)[$,]/.test(field) || /^[./\dA-Za-z]{13}$/.test(field) || /^_[./\dA-Za-z]{19}$/.test(field))
-    return 'weak';
-  return /^\$[\da-z]{1,8}\$/i.test(field) ? 'set' : 'locked';
 }
 
 /** Does the shell refuse every login? */

@@ -1,7 +1,6 @@
-import { absent, seen, unreadable } from '../../../posture/observed.ts';
+import { seen, unreadable } from '../../../posture/observed.ts';
 import type { HostFact } from '../../../posture/fact/host.ts';
 import { mountAt } from '../../../posture/check/mount.ts';
-import type { Host, HostStat } from '../../host/host.ts';
 import { clip } from '../clip.ts';
 import type { CachedHost } from '../parse-cache.ts';
 import { findDaemons } from '../proc/daemon-identity.ts';
@@ -9,51 +8,12 @@ import type { DaemonName } from '../proc/daemon-identity.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { readText, unseen } from '../read-text.ts';
 
-/** Where distributions have the configuration that GRUB reads. */
-const BOOT_FILES: readonly string[] = [
-  '/boot/grub/grub.cfg',
-  '/boot/grub/user.cfg',
-  '/boot/grub2/grub.cfg',
-  '/boot/grub2/user.cfg',
-];
-/** Directories that many programs write to, or that fill up. */
-const DIRECTORIES: readonly string[] = [
-  '/boot',
-  '/dev/shm',
-  '/home',
-  '/tmp',
-  '/var/lib/containerd',
-  '/var/lib/containers',
-  '/var/lib/kubelet',
-  '/var/log',
-  '/var/tmp',
-];
+/** What fills up and then stops everything else. */
+const DIRECTORIES: readonly string[] = ['/var/lib/containerd', '/var/lib/containers', '/var/lib/kubelet', '/var/log'];
 const DAEMONS: readonly DaemonName[] = ['containerd', 'crio', 'dockerd', 'kubelet', 'sshd'];
 const MAX_DAEMONS = 32;
 
-/** Files of the boot loader; of a password only whether there is one, never its hash. */
-export async function readBootFiles(host: Host): Promise<HostFact['bootFiles']> {
-  const found: (readonly [path: string, stat: HostStat])[] = [];
-  let password = false;
-  for (const path of BOOT_FILES) {
-    const stat = await host.stat(path);
-    if (!stat.ok && stat.code === 'absent') continue;
-    if (!stat.ok) return unreadable(path, stat.reason);
-    const read = await readText(host, path, 1024 * 1024);
-    if (!read.ok) return unreadable(path, read.reason);
-    // A user.cfg alone is what grub2-setpassword of the Red Hat family writes.
-    password ||= /^[ \t]*(?:password(?:_pbkdf2)?[ \t]+\w|GRUB2_PASSWORD=)/m.test(read.value);
-    found.push([path, stat.value]);
-  }
-  return found.length === 0
-    ? absent(BOOT_FILES.join(', '))
-    : seen(
-        found.map(([path, { mode, uid, gid }]) => ({ path, mode, uid, gid, password })),
-        '/boot',
-      );
-}
-
-/** Where each directory is mounted, and with which options. */
+/** Where each directory is mounted. */
 export async function readFileSystems(access: CachedHost): Promise<HostFact['fileSystems']> {
   const source = '/proc/1/mountinfo';
   const mounts = await nodeMounts(access, '1');
@@ -65,7 +25,7 @@ export async function readFileSystems(access: CachedHost): Promise<HostFact['fil
     if (!stat.ok) return unreadable(path, stat.reason);
     const mount = mountAt(mounts.value.entries, stat.value.realPath);
     if (mount === undefined) return unreadable(source, `nothing is mounted above ${path}`);
-    found.push({ path, mountPoint: clip(mount.mountPoint, 4096), options: clip(mount.options, 1024) });
+    found.push({ path, mountPoint: clip(mount.mountPoint, 4096) });
   }
   return seen(found, source);
 }

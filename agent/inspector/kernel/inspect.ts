@@ -10,7 +10,7 @@ import { nodeMounts } from '../proc/node-mounts.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import { parseBootParameters } from './boot-parameters.ts';
 import { readLsmState } from './lsm-state.ts';
-import { cgroupVersion, parseNetworkPlugins, parseNumber, parseSwitch, parseWords } from './parse.ts';
+import { cgroupVersion, parseNumber, parseSwitch, parseWords } from './parse.ts';
 import { readSysctls } from './sysctls.ts';
 
 const VULNERABILITIES = '/sys/devices/system/cpu/vulnerabilities';
@@ -35,7 +35,6 @@ async function inspectKernel(access: NodeAccess): Promise<KernelFact> {
     cpuVulnerabilities: await readVulnerabilities(host),
     tainted: await observeText(host, '/proc/sys/kernel/tainted', parseNumber),
     moduleSignatureEnforced: await observeText(host, '/sys/module/module/parameters/sig_enforce', parseSwitch),
-    networkPlugins: await observeText(host, '/proc/1/net/dev', parseNetworkPlugins),
     capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
     cgroupVersion: await readCgroupVersion(access),
   };

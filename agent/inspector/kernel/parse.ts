@@ -90,17 +90,3 @@ export function cgroupVersion(
   const unified = mounts.find(({ fsType }) => fsType === 'cgroup2');
   return unified === undefined ? undefined : { version: 2, mountPoint: unified.mountPoint };
 }
-
-/** Interfaces of Cilium, Calico, the AWS VPC plugin and Flannel. */
-const PLUGIN_INTERFACE =
-  /^(?:cilium_\w+|lxc[0-9a-f]{8,}|cali[0-9a-f]{8,}|vxlan\.calico|tunl0|eni[0-9a-f]{8,}|flannel\.\d+)$/;
-
-/** Interfaces of network plugins in `/proc/PID/net/dev`, proc_pid_net(5): `  name: bytes packets …`, one a line. */
-export function parseNetworkPlugins(text: string): readonly string[] {
-  const names: string[] = [];
-  for (const match of text.matchAll(/^\s*([\w.@-]{1,64}):/gm)) {
-    if (PLUGIN_INTERFACE.test(match[1] ?? '')) names.push(match[1] ?? '');
-    if (names.length === 16) break;
-  }
-  return names;
-}

@@ -2,7 +2,6 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { accountsInspector } from '../../../agent/inspector/account/inspect.ts';
 import { auditInspector } from '../../../agent/inspector/audit/inspect.ts';
-import { hostInspector } from '../../../agent/inspector/host/inspect.ts';
 import { kubeletInspector } from '../../../agent/inspector/kubelet/inspect.ts';
 import { listenerInspector } from '../../../agent/inspector/listener/inspect.ts';
 import { createParseCache } from '../../../agent/inspector/parse-cache.ts';
@@ -70,16 +69,6 @@ t.test('a container that no engine lists is not over because a cgroup cannot be 
   };
   t.match(await running(/^$/), { ok: true, value: [{ id: CONTAINER }] });
   t.match(await running(/^\/proc\/900\/cgroup$/), { ok: false, reason: /EMFILE/ });
-});
-
-t.test('services and programs of the node', async (t) => {
-  const tree = { ...processTree(700, { comm: 'telnetd' }), ...processTree(701, { comm: 'x', exe: '/tmp/x' }) };
-  const whole = await hostInspector.inspect(await nodeWith(t, tree, /^$/), {});
-  t.match(whole.remoteServices, { state: 'seen', value: [{ name: 'telnetd' }] });
-  t.match(whole.unusualPrograms, { state: 'seen', value: [{ executable: '/tmp/x' }] });
-  const part = await hostInspector.inspect(await nodeWith(t, tree, /^\/proc\/70[01]\/cgroup$/), {});
-  t.match(part.remoteServices, { state: 'unreadable', reason: /EMFILE/ });
-  t.match(part.unusualPrograms, { state: 'unreadable', reason: /EMFILE/ });
 });
 
 t.test('a port that systemd opens for Docker', async (t) => {

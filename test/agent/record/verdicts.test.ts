@@ -10,21 +10,15 @@ import { testDocker } from '../../component/docker.ts';
 import { nodeOf } from './node-of.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-/** They judge /etc/shadow and `.ssh` directories, which are never recorded: for a recording they are unknown. */
+/** They judge private keys and `.ssh` directories, which are never recorded: for a recording they are unknown. */
 const OF_SECRETS = new Set([
-  'account.authorized-key-strength',
-  'account.authorized-keys-files',
-  'account.empty-password',
-  'account.root-authorized-keys',
-  'account.sudo-without-password',
-  'account.system-account-keys',
-  'account.system-account-password',
-  'account.unencrypted-private-key',
-  'account.weak-password-hash',
+  'ssh.authorized-key-strength',
+  'ssh.authorized-keys-files',
   'ssh.host-key-origin',
   'ssh.host-key-strength',
-  // Processes start and end between two reads.
-  'host.unusual-programs',
+  'ssh.root-authorized-keys',
+  'ssh.system-account-keys',
+  'ssh.unencrypted-private-key',
   'tls.administrator-credentials',
   'tls.certificate-strength',
   'tls.certificate-validity',

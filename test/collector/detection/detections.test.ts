@@ -10,7 +10,7 @@ import { toFrame } from '../../../collector/sink/syslog-frame.ts';
 import { openSqliteStore } from '../../../collector/store/sqlite.ts';
 import { isDetectionEvent } from '../../../collector/store/stored-event.ts';
 import type { Store } from '../../../collector/store/store.ts';
-import { ACCOUNT_CHECKS } from '../../../posture/check/account/account-checks.ts';
+import { SSH_KEY_CHECKS } from '../../../posture/check/ssh/key-checks.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import type { Finding } from '../../../posture/finding.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
@@ -167,12 +167,12 @@ void t.test('a stopped container that is started again, and a failure that gets 
 
 void t.test('new evidence of a list: accounts, keys, sessions, certificates', async (t) => {
   const { report, snapshot, detected } = await openFleet(t);
-  const uid0 = (...names: readonly string[]): Finding =>
-    ofNode('account.duplicate-root', {
-      evidence: names.map((name) => piece('/etc/passwd', `"${name}" has user id 0`)),
+  const groups = (...names: readonly string[]): Finding =>
+    ofNode('host.root-equivalent-groups', {
+      evidence: names.map((name) => piece('/etc/group', `disk: "${name}"`)),
     });
   const keys = (...names: readonly string[]): Finding =>
-    ofNode('account.authorized-key-strength', {
+    ofNode('ssh.authorized-key-strength', {
       verdict: 'pass',
       evidence: [
         piece('/etc/passwd', `${String(names.length)} keys`),
@@ -191,27 +191,27 @@ void t.test('new evidence of a list: accounts, keys, sessions, certificates', as
     });
   const certificates = (severity: 'high' | 'medium'): Finding =>
     ofNode('tls.certificate-validity', { severity, evidence: [piece('/etc/kubernetes/pki/a.crt', 'CN=a: until x')] });
-  await snapshot(0, [uid0('toor'), keys('ada'), sessions(7), certificates('medium')]);
+  await snapshot(0, [groups('toor'), keys('ada'), sessions(7), certificates('medium')]);
   t.strictSame(await detected(), []);
-  await report(1, [uid0('toor', 'evil')]);
+  await report(1, [groups('toor', 'evil')]);
   await report(2, [keys('ada', 'mallory')]);
   await report(3, [sessions(7, 9)]);
   await report(4, [certificates('high')]);
   t.strictSame(await detected(), [
-    'root-account-added n1',
+    'root-group-member-added n1',
     'ssh-key-added n1',
     'ssh-session n1',
     'certificate-expired n1',
   ]);
-  await report(5, [uid0('toor'), keys('ada'), sessions()]);
+  await report(5, [groups('toor'), keys('ada'), sessions()]);
   t.equal((await detected()).length, 4, 'what goes is none');
-  await report(60, [uid0('toor', 'evil')]);
+  await report(60, [groups('toor', 'evil')]);
   t.equal((await detected()).length, 5, 'added again');
 });
 
 /** What the check of SSH keys says about accounts with these fingerprints; undefined: the keys cannot be read. */
 function keysFinding(accounts: Readonly<Record<string, readonly string[] | undefined>>): Finding {
-  const check = ACCOUNT_CHECKS.find(({ id }) => id === 'account.authorized-key-strength');
+  const check = SSH_KEY_CHECKS.find(({ id }) => id === 'ssh.authorized-key-strength');
   const users = Object.entries(accounts).map(([name, fingerprints]) => {
     const path = `/home/${name}/.ssh/authorized_keys`;
     const key = (fingerprint: string) => ({ type: 'ssh-ed25519', bits: 256, fingerprint, options: [], path });
@@ -227,7 +227,7 @@ function keysFinding(accounts: Readonly<Record<string, readonly string[] | undef
   };
   const judgement = check?.judge(facts as never) as Judgement;
   // As the wire carries it: at most 32 pieces.
-  const outcome = fromWire(toWire(ofNode('account.authorized-key-strength', judgement)));
+  const outcome = fromWire(toWire(ofNode('ssh.authorized-key-strength', judgement)));
   if (!outcome.ok) throw new Error(outcome.problem);
   return outcome.finding;
 }

@@ -58,7 +58,7 @@ t.test('the table: known checks, known families, and programs that the family ha
 });
 
 t.test('the most specific entry counts', (t) => {
-  t.match(commandsFor('host.automatic-updates', 'redhat'), [/^dnf install dnf-automatic$/]);
+  t.match(commandsFor('host.runtime-labels', 'redhat'), [/^dnf install container-selinux$/]);
   t.same(commandsFor('ssh.root-login', 'debian'), ['sshd -t && systemctl reload ssh']);
   t.same(commandsFor('ssh.root-login', 'redhat'), ['sshd -t && systemctl reload sshd']);
   t.match(commandsFor('ssh.root-login', 'talos'), [/talosctl/]);

@@ -5,17 +5,11 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
 import { accountsInspector } from '../../../../agent/inspector/account/inspect.ts';
-import {
-  parsePasswd,
-  parseShadow,
-  passwordKind,
-  systemUidMax,
-} from '../../../../agent/inspector/account/password-files.ts';
+import { parsePasswd, systemUidMax } from '../../../../agent/inspector/account/password-files.ts';
 import { privateKeyFormat } from '../../../../agent/inspector/account/private-key.ts';
 import { parseAuthorizedKeys, parsePublicKey } from '../../../../agent/inspector/account/public-key.ts';
-import { parseDoas, parseSudoers, sudoRules } from '../../../../agent/inspector/account/sudoers.ts';
 import { accountsSchema } from '../../../../posture/fact/accounts.ts';
-import type { Account, AccountsFact, SudoRule } from '../../../../posture/fact/accounts.ts';
+import type { Account, AccountsFact } from '../../../../posture/fact/accounts.ts';
 import { seen } from '../../../../posture/observed.ts';
 import { factsOf, sshdFact } from '../../../fixture/facts.ts';
 import { SEED } from '../../../fixture/inspector/read.ts';
@@ -99,92 +93,10 @@ t.test('private keys with and without a passphrase', WITH_KEYGEN, (t) => {
   t.end();
 });
 
-// crypt(5): one hash of each method, made with libxcrypt and OpenSSL.
-t.test('kinds of passwords', (t) => {
-  const kinds: Readonly<Record<string, string>> = {
-    '': 'empty',
-    '!': 'locked',
-    '*': 'locked',
-    '!$6$x$y': 'locked',
-    '!!': 'locked',
-    '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7': 'set',
-    '$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/': 'set',
-    $2b$05$abcdefghijklmnopqrstuuxPuEGWqB5dRtBKO0Y7Q8EoX7X6u9n5W: 'set',
-    '$1$abcdefgh$irWbblnpmw.5z7wgBnprh0': 'weak',
-    'rl.3StKT.4T8M': 'weak',
-  };
-  for (const [field, kind] of Object.entries(kinds)) t.equal(passwordKind(field), kind, field);
-  t.same(
-    [...parseShadow('a::1:\nb:!:1:\na:$6$x$y:1\n')],
-    [
-      ['a', 'empty'],
-      ['b', 'locked'],
-    ],
-  );
+t.test('lines of passwd and login.defs', (t) => {
   t.equal(parsePasswd('root:x:0:0:r:/root:/bin/sh\n+::0:0:::\n#x:x:0:0::/:/\nbad\n').length, 1);
   t.equal(systemUidMax('#SYS_UID_MAX 1\nUID_MIN\t\t 1000\n'), 999);
   t.equal(systemUidMax(''), 999);
-  t.end();
-});
-
-const sudoOf = (text: string): readonly SudoRule[] => sudoRules([{ path: '/etc/sudoers', file: parseSudoers(text) }]);
-
-// sudoers(5), EXAMPLES and EBNF; what sudo -l says of them.
-t.test('sudoers', (t) => {
-  const rows: readonly (readonly [string, readonly Partial<SudoRule>[]])[] = [
-    ['root ALL=(ALL:ALL) ALL', [{ who: ['root'], allCommands: true, noPassword: false }]],
-    ['%wheel ALL=(ALL) NOPASSWD: ALL # x', [{ who: ['%wheel'], allCommands: true, noPassword: true }]],
-    ['ada ALL=NOPASSWD:ALL', [{ allCommands: true, noPassword: true }]],
-    ['ada ALL = (root) NOPASSWD: /bin/a, PASSWD: ALL', [{ allCommands: true, noPassword: false }]],
-    ['ada ALL=(www-data) NOPASSWD: ALL', []],
-    ['ada ALL=(root) NOPASSWD: /bin/ls', [{ allCommands: false, noPassword: true }]],
-    [
-      'User_Alias A = ada, bob\nCmnd_Alias C = ALL\nA ALL=NOPASSWD: C',
-      [{ who: ['ada', 'bob'], allCommands: true, noPassword: true }],
-    ],
-    ['ada, bob ALL=\\\n NOPASSWD: ALL', [{ who: ['ada', 'bob'], allCommands: true, noPassword: true }]],
-    ['Defaults !authenticate\nada ALL=ALL', [{ allCommands: true, noPassword: true }]],
-    ['Defaults env_reset\nada ALL=ALL', [{ allCommands: true, noPassword: false }]],
-    ['#1000 ALL=NOPASSWD: ALL', [{ who: ['#1000'], noPassword: true }]],
-    ['# ada ALL=NOPASSWD: ALL', []],
-    // Each of these is accepted by cvtsudoers(1) of sudo 1.9.16 with the meaning that is expected here.
-    ['ada ALL = (ALL) NOPASSWD : ALL', [{ allCommands: true, noPassword: true }]],
-    ['ada ALL=(ALL) TIMEOUT=30 NOPASSWD: CWD=/ ALL', [{ allCommands: true, noPassword: true }]],
-    ['ada ALL=(ALL) ROLE=x TYPE=y NOPASSWD: ALL', [{ allCommands: true, noPassword: true }]],
-    ['ada ALL=NOPASSWD: sha224:0GomF8mNN3wlDt1HD9XldjJ3SNgpFdbjO1+NsQ== ALL', [{ allCommands: true }]],
-    ['ada h1=/bin/ls : h2=(ALL : ALL) NOPASSWD: ALL', [{ allCommands: true, noPassword: true }]],
-    ['ada h1=NOPASSWD: /bin/ls : h2=ALL', [{ allCommands: true, noPassword: false }]],
-    ['Defaults:ada !authenticate\nada ALL=(ALL) ALL', [{ who: ['ada'], noPassword: true }]],
-    ['Defaults:ADM !authenticate\nUser_Alias ADM = ada\nADM ALL=(ALL) ALL', [{ who: ['ada'], noPassword: true }]],
-    ['Defaults:bob !authenticate\nada ALL=(ALL) ALL', [{ who: ['ada'], noPassword: false }]],
-    [
-      'Defaults:ada !authenticate\n%wheel ALL=(ALL) ALL',
-      [
-        { who: ['%wheel'], noPassword: false },
-        { who: ['ada'], allCommands: true, noPassword: true },
-      ],
-    ],
-    ['Defaults>root !authenticate\nada ALL=(ALL) ALL', [{ noPassword: true }]],
-    ['Defaults!/bin/x !authenticate\nada ALL=(ALL) ALL', [{ noPassword: false }]],
-    ['Defaults !authenticate\nDefaults authenticate\nada ALL=(ALL) ALL', [{ noPassword: false }]],
-    ['Defaults exempt_group=wheel\n%wheel ALL=(ALL) ALL', [{ noPassword: true }]],
-  ];
-  for (const [text, expected] of rows) {
-    const found = sudoOf(text);
-    t.equal(found.length, expected.length, text);
-    t.match(found, expected, text);
-  }
-  t.match(parseSudoers('@includedir /etc/sudoers.d\n#include "/etc/x y"').includes, [
-    { kind: 'directory', path: '/etc/sudoers.d' },
-    { kind: 'file', path: '/etc/x y' },
-  ]);
-  t.match(
-    parseDoas('permit nopass keepenv :wheel\npermit persist ada as root\npermit nopass bob as www\ndeny x\n', '/d'),
-    [
-      { who: ['%wheel'], noPassword: true, allCommands: true, source: '/d:1' },
-      { who: ['ada'], noPassword: false },
-    ],
-  );
   t.end();
 });
 
@@ -195,10 +107,7 @@ t.test('no input makes them throw', (t) => {
       parseAuthorizedKeys(`ssh-rsa ${Buffer.from(noise).toString('base64')}`);
       privateKeyFormat(Buffer.from(noise));
       privateKeyFormat(Buffer.from(`-----BEGIN OPENSSH PRIVATE KEY-----\n${Buffer.from(noise).toString('base64')}`));
-      sudoOf(noise);
-      parseDoas(noise, '');
       parsePasswd(noise);
-      parseShadow(noise);
     }),
     SEED,
   );
@@ -248,20 +157,14 @@ t.test('an account with keys below its home and in a directory of root', async (
     '/home/ada/.ssh/id_rsa': '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n',
     '/home/ada/.rhosts': '+ +\n',
     '/etc/keys/ada': KEY_LINE,
-    '/etc/sudoers': '@includedir sudoers.d\n',
-    '/etc/sudoers.d/ops': 'ada ALL=NOPASSWD: ALL\n',
-    '/etc/sudoers.d/old.bak': 'bob ALL=NOPASSWD: ALL\n',
   });
   t.match(ada(fact), {
-    password: 'set',
     canLogin: true,
     authorizedKeys: { value: [{ path: '/home/ada/.ssh/authorized_keys' }, { path: '/etc/keys/ada' }] },
     privateKeys: { value: [{ path: '/home/ada/.ssh/id_rsa', encrypted: false }] },
     trustFiles: { value: ['/home/ada/.rhosts'] },
     openPaths: [],
   });
-  t.match(fact.sudo, { value: [{ who: ['ada'], source: '/etc/sudoers.d/ops:1' }] });
-  t.equal(ada(fact, 'root').password, 'locked');
 });
 
 t.test('what another account can change', CAN_CHOWN, async (t) => {
@@ -325,16 +228,9 @@ t.test('file systems that may not answer are not touched', async (t) => {
 });
 
 t.test('what cannot be read is not guessed', async (t) => {
-  const big = await inspect(t, { '/etc/shadow': 'x'.repeat(2 * 1024 * 1024) });
-  t.match(big.shadow, { state: 'unreadable' });
-  t.equal(ada(big).password, 'unknown');
   const many = Array.from({ length: 600 }, (_, index) => `u${String(index)}:x:${String(index)}:1::/:/bin/sh`).join(
     '\n',
   );
   t.match(ada(await inspect(t, { '/etc/passwd': many }), 'u599').authorizedKeys, { state: 'unreadable' });
   t.match((await inspect(t, { '/etc/passwd': `${many}\n${many}\n` })).users, { state: 'unreadable' });
-  const open = await inspect(t, { '/etc/sudoers': 'ada ALL=NOPASSWD: ALL\n' }, (root) => {
-    chmodSync(join(root, '/etc/sudoers'), 0o666);
-  });
-  t.match(open.sudo, { state: 'unreadable', reason: /writable/ });
 });

@@ -14,7 +14,6 @@ import {
   STRONG_LINES,
   SUDO_DEFAULTS,
   SYSTEMD,
-  TIMESYNCD,
   containerdConfig,
 } from './parts.ts';
 import type { DistributionLayout, FileModes } from './parts.ts';
@@ -22,11 +21,6 @@ import type { DistributionLayout, FileModes } from './parts.ts';
 const DEBIAN_SSHD =
   'Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\n' +
   'AcceptEnv LANG LC_*\nSubsystem\tsftp\t/usr/lib/openssh/sftp-server\n';
-const APT: Tree = {
-  '/usr/bin/unattended-upgrade': '',
-  '/etc/apt/apt.conf.d/20auto-upgrades':
-    'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n',
-};
 
 const HARDENING = '/etc/ssh/sshd_config.d/10-hardening.conf';
 
@@ -35,8 +29,6 @@ function debianTree(id: string, version: string, release: string): Tree {
   return {
     ...ACCOUNTS,
     ...SYSTEMD,
-    ...TIMESYNCD,
-    ...APT,
     ...AUDIT,
     ...KEYS.tree,
     ...CONTAINERD,
@@ -49,13 +41,12 @@ function debianTree(id: string, version: string, release: string): Tree {
     '/etc/login.defs': 'UID_MIN\t\t\t 1000\nENCRYPT_METHOD YESCRYPT\n',
     '/etc/modprobe.d/rare.conf': DENIED_MODULES,
     [`/usr/lib/modules/${release}/modules.dep`]: 'kernel/net/sctp/sctp.ko:\nkernel/fs/udf/udf.ko.zst:\n',
-    '/boot/grub/grub.cfg': 'set superusers="root"\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.AA\n',
     '/etc/crontab': '',
     '/etc/cron.d/e2scrub_all': '',
     '/etc/containerd/config.toml': containerdConfig(),
   };
 }
-const DEBIAN_MODES: FileModes = { ...KEYS.modes, '/etc/shadow': [0o640, 42], '/boot/grub/grub.cfg': [0o400] };
+const DEBIAN_MODES: FileModes = { ...KEYS.modes, '/etc/shadow': [0o640, 42] };
 
 const BY_SERVICE: Tree = {
   '/etc/systemd/system/multi-user.target.wants/ssh.service': '-> /lib/systemd/system/ssh.service',
@@ -80,10 +71,6 @@ export const DEBIAN_FAMILY: readonly DistributionLayout[] = [
     modes: DEBIAN_MODES,
     changes: [
       { files: { '/etc/ssh/sshd_config.d/00-first.conf': 'PermitRootLogin yes\n' }, fails: ['ssh.root-login'] },
-      {
-        files: { '/etc/apt/apt.conf.d/99local': 'APT::Periodic::Unattended-Upgrade "0";\n' },
-        fails: ['host.automatic-updates'],
-      },
       { files: { '/etc/modprobe.d/rare.conf': 'blacklist udf\n' }, fails: ['host.rare-modules'] },
     ],
   },

@@ -7,9 +7,11 @@ import { createDockerRuntime } from '../../../../agent/runtime/docker/docker-run
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import type { Finding } from '../../../../posture/finding.ts';
 import { judgeAll } from '../../../../posture/judge.ts';
+import type { Host } from '../../../../agent/host/host.ts';
 import { accessTo } from '../../../fixture/inspector/access.ts';
 import { treeHost } from '../../../fixture/inspector/tree.ts';
 import type { TreeHost } from '../../../fixture/inspector/tree.ts';
+import { UNREAD_FILES } from '../../../fixture/unread-files.ts';
 import { DEBIAN_FAMILY } from './debian.ts';
 import { OTHERS } from './others.ts';
 import type { DistributionLayout } from './parts.ts';
@@ -37,9 +39,8 @@ const FAILS_EVERYWHERE: readonly string[] = [
 
 /** What every node with an SSH server must be able to show. */
 const SSH_PASSES: readonly string[] = [
-  'account.authorized-keys-files',
-  'account.sudo-without-password',
   'ssh.allow-list',
+  'ssh.authorized-keys-files',
   'ssh.configuration-loads',
   'ssh.forwarding',
   'ssh.host-key-strength',
@@ -59,7 +60,14 @@ t.jobs = 4;
 for (const layout of [...DEBIAN_FAMILY, ...RED_HAT_FAMILY, ...OTHERS])
   void t.test(layout.name, { skip, buffered: true }, async (t) => {
     const host = nodeOf(t, layout);
-    const findings = await judge(t, host);
+    const looks: string[] = [];
+    const findings = await judge(t, recording(host, looks));
+    t.ok(looks.includes('/etc/containerd/config.toml') || layout.isAppliance === true);
+    t.same(
+      looks.filter((path) => UNREAD_FILES.test(path)),
+      [],
+      'neither password hashes nor the files of sudo, PAM and cron are looked at',
+    );
     const failed = idsOf(findings, 'fail');
     t.same(failed, [...FAILS_EVERYWHERE, ...(layout.fails ?? [])].sort(), 'nothing else fails');
     t.same(
@@ -97,10 +105,35 @@ function nodeOf(t: Test, { tree, modes = {} }: DistributionLayout): TreeHost {
   return host;
 }
 
-async function judge(t: Test, host: TreeHost): Promise<readonly Finding[]> {
+async function judge(t: Test, host: Host): Promise<readonly Finding[]> {
   const runtime = createDockerRuntime({ endpoint: 'unix:///nonexistent/docker.sock' });
   const access = { ...(await accessTo(t, host)), runtime, now: () => Date.UTC(2026, 10, 1) };
   return [...judgeAll(CHECKS, await observeAll(access)).values()];
+}
+
+/** The host with the path of each look written down. */
+function recording(host: Host, looks: string[]): Host {
+  const noted =
+    <A extends readonly unknown[], R>(call: (path: string, ...more: A) => R) =>
+    (path: string, ...more: A): R => {
+      looks.push(path);
+      return call(path, ...more);
+    };
+  return {
+    readFile: noted(host.readFile),
+    list: noted(host.list),
+    stat: noted(host.stat),
+    fileSystem: noted(host.fileSystem),
+    readLink: noted(host.readLink),
+    readMany: (requests, previous) => {
+      looks.push(...requests.map(({ path }) => path));
+      return host.readMany(requests, previous);
+    },
+    watch: (paths, onChange) => {
+      looks.push(...paths);
+      return host.watch(paths, onChange);
+    },
+  };
 }
 
 function idsOf(findings: readonly Finding[], verdict: Finding['verdict']): readonly string[] {

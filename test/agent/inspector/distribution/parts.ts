@@ -73,8 +73,6 @@ export const MERGED_USR: Tree = {
 
 export const SYSTEMD: Tree = {
   '/run/systemd/system/x': '',
-  '/run/systemd/journal/socket': '',
-  '/var/log/journal/0123/system.journal': '',
   '/etc/machine-id': '8f1d0c6be2a54c0e9b7a3a1f5d2e4c60\n',
 };
 
@@ -82,11 +80,6 @@ export const DENIED_MODULES = ['cramfs', 'hfs', 'hfsplus', 'jffs2', 'udf', 'dccp
   .map((name) => `install ${name} /bin/false\n`)
   .join('');
 
-export const CHRONY = service(60, 'chronyd', '/usr/sbin/chronyd');
-export const TIMESYNCD: Tree = {
-  ...service(61, 'systemd-timesyn', '/usr/lib/systemd/systemd-timesyncd'),
-  '/run/systemd/timesync/synchronized': '',
-};
 export const PUBLIC_KEY =
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDb0ksUwJV/rkO68qhHBMcfgu8wxZtOsUwWnrVGzBVsT root@node\n';
 

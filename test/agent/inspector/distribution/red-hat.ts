@@ -2,7 +2,6 @@ import type { Tree } from '../../../fixture/inspector/tree.ts';
 import { kernelTree, sshd } from './base.ts';
 import {
   AUDIT,
-  CHRONY,
   CONTAINERD,
   COREDUMP,
   CRYPTO_POLICY,
@@ -43,14 +42,10 @@ const RHEL_ACCOUNTS: Tree = {
 const RHEL: Tree = {
   ...RHEL_ACCOUNTS,
   ...SYSTEMD,
-  ...CHRONY,
   ...AUDIT,
   ...MERGED_USR,
-  '/etc/systemd/system/timers.target.wants/dnf-automatic.timer': '-> /usr/lib/systemd/system/dnf-automatic.timer',
   '/etc/systemd/system/multi-user.target.wants/sshd.service': '-> /usr/lib/systemd/system/sshd.service',
   '/etc/modprobe.d/rare.conf': DENIED_MODULES,
-  '/boot/grub2/grub.cfg': 'set superusers="root"\n',
-  '/boot/grub2/user.cfg': 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.AA\n',
   '/etc/containerd/config.toml': containerdConfig(true),
   '/etc/crontab': '',
   '/etc/cron.d/0hourly': '',
@@ -58,8 +53,6 @@ const RHEL: Tree = {
 };
 const RHEL_MODES: FileModes = {
   '/etc/shadow': [0],
-  '/boot/grub2/grub.cfg': [0o600],
-  '/boot/grub2/user.cfg': [0o600],
   '/etc/ssh/sshd_config': [0o600],
   '/etc/sudoers': [0o440],
 };
@@ -106,13 +99,7 @@ export const RED_HAT_FAMILY: readonly DistributionLayout[] = [
       }),
     },
     modes: { ...RHEL_MODES, ...hostKeys(0o640, 101).modes },
-    changes: [
-      {
-        files: { '/etc/systemd/system/timers.target.wants/dnf-automatic.timer': undefined },
-        fails: ['host.automatic-updates'],
-      },
-      { files: { '/sys/fs/selinux/enforce': '0' }, fails: ['kernel.selinux-enforcing'] },
-    ],
+    changes: [{ files: { '/sys/fs/selinux/enforce': '0' }, fails: ['kernel.selinux-enforcing'] }],
   },
   {
     name: 'AlmaLinux 9, crypto policy FUTURE',

@@ -155,11 +155,11 @@ t.test('the largest process id is that of a pid namespace since Linux 6.14', asy
 
 t.test('settings of the network are only read in the network of the node', async (t) => {
   const node: Tree = {
-    '/proc/sys/net/ipv4/tcp_syncookies': '1\n',
+    '/proc/sys/net/core/bpf_jit_harden': '1\n',
     '/proc/sys/kernel/kptr_restrict': '2\n',
     ...namespaceLinks(1, INITIAL),
   };
-  const name = 'net.ipv4.tcp_syncookies';
+  const name = 'net.core.bpf_jit_harden';
   const links = (net: number): Tree => ({
     '/proc/self/ns/net': `-> net:[${String(net)}]`,
     '/proc/self/ns/user': `-> user:[${String(INITIAL.user)}]`,
@@ -170,9 +170,9 @@ t.test('settings of the network are only read in the network of the node', async
   t.match(outside.sysctls[name], { state: 'unreadable', reason: /not in the net namespace of the node/ });
   t.match(outside.sysctls['kernel.kptr_restrict'], { state: 'seen', value: '2' });
   t.match(outside.sysctls['kernel.yama.ptrace_scope'], { state: 'absent' });
-  const unknown = await kernelOf(t, { '/proc/sys/net/ipv4/tcp_syncookies': '1\n' });
+  const unknown = await kernelOf(t, { '/proc/sys/net/core/bpf_jit_harden': '1\n' });
   t.match(unknown.sysctls[name], { state: 'unreadable' });
   const kthreadd = statusWith({ Name: 'kthreadd' }).replaceAll(/^Vm.*\n/gm, '');
-  const whole = await kernelOf(t, { '/proc/sys/net/ipv4/tcp_syncookies': '1\n', '/proc/2/status': kthreadd });
+  const whole = await kernelOf(t, { '/proc/sys/net/core/bpf_jit_harden': '1\n', '/proc/2/status': kthreadd });
   t.match(whole.sysctls[name], { state: 'seen' }, 'nothing to compare with, but all of the machine is visible');
 });

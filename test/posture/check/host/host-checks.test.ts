@@ -1,13 +1,15 @@
 import t from 'tap';
 import { HOST_CHECKS } from '../../../../posture/check/host/host-checks.ts';
+import { rootEquivalentGroups } from '../../../../posture/check/host/root-equivalent-groups.ts';
 import { isLaterKernel } from '../../../../posture/check/host/kernel-release.ts';
 import { INTEGRITY_CHECKS } from '../../../../posture/check/kernel/integrity-checks.ts';
+import type { Account } from '../../../../posture/fact/accounts.ts';
 import type { Facts } from '../../../../posture/fact/facts.ts';
 import type { HostFact } from '../../../../posture/fact/host.ts';
 import type { KernelFact } from '../../../../posture/fact/kernel.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
 import type { Severity, Verdict } from '../../../../posture/verdict.ts';
-import { hostFact, kernelFact } from '../../../fixture/facts.ts';
+import { account, accountsFact, hostFact, kernelFact } from '../../../fixture/facts.ts';
 import { judgeNodes } from '../../../fixture/node-table.ts';
 import type { NodeRow } from '../../../fixture/node-table.ts';
 
@@ -16,16 +18,11 @@ const host = (fact: Partial<HostFact>, kernel: Partial<KernelFact> = {}): Partia
   host: hostFact(fact),
   kernel: kernelFact(kernel),
 });
-const run = (name: string): HostFact['timeServices'] =>
-  seen([{ pid: 7, name, executable: `/usr/sbin/${name}` }], '/proc/*/exe');
 const module = (change: { loaded?: boolean; available?: boolean; denied?: boolean }): Partial<HostFact> => ({
   modules: seen([{ name: 'sctp', loaded: false, available: false, denied: false, ...change }], '/proc/modules'),
 });
 const handler = (flags: string): Partial<HostFact> => ({
   binaryFormats: seen([{ name: 'qemu', interpreter: '/usr/bin/qemu', flags }], '/proc/sys/fs/binfmt_misc'),
-});
-const program = (kind: 'memory' | 'temporary' | 'deleted'): Partial<HostFact> => ({
-  unusualPrograms: seen([{ pid: 7, executable: '/x', kind }], '/proc/*/exe'),
 });
 const SELINUX: Partial<KernelFact> = {
   selinux: seen('enforcing', '/sys/fs/selinux/enforce'),
@@ -39,45 +36,21 @@ const ima = (measures: boolean, violations: number): Partial<KernelFact> => ({
   imaViolations: seen(violations, '/sys/kernel/security/ima'),
 });
 
-// What is accepted: catalogue of node controls, NODE-SSH-25, LSM-03, LSM-09, BOOT-07, BOOT-09, TLS-18 and HOST-06 to 14.
+const members = (name: string, of: readonly string[] = [], user: Partial<Account> = {}): Partial<Facts> => ({
+  accounts: accountsFact({
+    users: seen([account({ name: 'root', uid: 0, gid: 0 }), account(user)], '/etc/passwd'),
+    groups: seen([{ name, gid: 6, members: of }], '/etc/group'),
+  }),
+});
+
+// What is accepted: catalogue of node controls, NODE-SSH-24, LSM-03, LSM-09, BOOT-07, BOOT-09, HOST-11 and 14.
 const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, Verdict, Severity?])[]>> = {
-  'host.automatic-login': [
-    ['none', host({}), 'pass'],
-    ['a terminal', host({ automaticLogins: run('agetty') }), 'fail'],
-    ['not read', host({ automaticLogins: UNREAD }), 'unknown'],
-  ],
-  'host.automatic-updates': [
-    ['a service', host({}), 'pass'],
-    ['nothing', host({ automaticUpdates: absent('/etc/apt') }), 'fail'],
-    ['replaced as a whole', host({ automaticUpdates: absent('/etc/apt'), distribution: 'talos' }), 'notApplicable'],
-    ['not read', host({ automaticUpdates: UNREAD }), 'unknown'],
-  ],
   'host.binary-formats': [
     ['not mounted', host({}), 'pass'],
     ['plain', host(handler('O')), 'pass'],
     ['with credentials', host(handler('OC')), 'manual'],
     ['for containers', host(handler('F')), 'manual'],
     ['not read', host({ binaryFormats: UNREAD }), 'unknown'],
-  ],
-  'host.development-tools': [
-    ['none', host({}), 'pass'],
-    ['gcc', host({ developmentTools: seen(['/usr/bin/gcc'], '/usr/bin') }), 'fail'],
-    ['not read', host({ developmentTools: UNREAD }), 'unknown'],
-  ],
-  'host.job-files': [
-    ['none', host({}), 'pass'],
-    ['one', host({ openJobFiles: seen([{ path: '/etc/cron.d/x', reason: 'owned by uid 1000' }], '/etc') }), 'fail'],
-    ['not read', host({ openJobFiles: UNREAD }), 'unknown'],
-  ],
-  'host.journal': [
-    ['persistent', host({}), 'pass'],
-    ['in memory', host({ journal: seen('volatile', '/var/log/journal') }), 'fail'],
-    ['forwarded', host({ journal: seen('volatile', '/var/log/journal'), logForwarders: run('rsyslogd') }), 'pass'],
-    ['syslog alone', host({ journal: absent('/run/systemd'), logForwarders: run('syslogd') }), 'pass'],
-    ['nothing', host({ journal: absent('/run/systemd') }), 'fail'],
-    ['Talos', host({ journal: absent('/run/systemd'), distribution: 'talos' }), 'manual'],
-    ['forwarders not read', host({ journal: absent('/run/systemd'), logForwarders: UNREAD }), 'unknown'],
-    ['not read', host({ journal: UNREAD }), 'unknown'],
   ],
   'host.kernel-current': [
     ['the only one', host({}), 'pass'],
@@ -88,12 +61,6 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['of another', host({ kernels: seen(['5.4.0'], '/lib/modules') }), 'notApplicable'],
     ['not read', host({ kernels: UNREAD }), 'unknown'],
   ],
-  'host.library-preload': [
-    ['no file', host({}), 'pass'],
-    ['empty', host({ preloadedLibraries: seen([], '/etc/ld.so.preload') }), 'pass'],
-    ['a library', host({ preloadedLibraries: seen(['/lib/x.so'], '/etc/ld.so.preload') }), 'fail'],
-    ['not read', host({ preloadedLibraries: UNREAD }), 'unknown'],
-  ],
   'host.rare-modules': [
     ['not installed', host(module({})), 'pass'],
     ['installed', host(module({ available: true })), 'fail'],
@@ -102,31 +69,21 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['no modules', host({ modules: absent('/proc/modules') }), 'notApplicable'],
     ['not read', host({ modules: UNREAD }), 'unknown'],
   ],
-  'host.remote-services': [
-    ['none', host({}), 'pass'],
-    ['telnetd', host({ remoteServices: run('telnetd') }), 'fail'],
-    ['not read', host({ remoteServices: UNREAD }), 'unknown'],
-  ],
   'host.swap': [
     ['none', host({}), 'pass'],
     ['zram', host({ swap: seen([{ path: '/dev/zram0', protected: true }], '/proc/swaps') }), 'pass'],
     ['a disk', host({ swap: seen([{ path: '/dev/sda2', protected: false }], '/proc/swaps') }), 'fail'],
     ['not read', host({ swap: UNREAD }), 'unknown'],
   ],
-  'host.time-synchronization': [
-    ['chrony', host({}), 'pass'],
-    ['nothing', host({ timeServices: seen([], '/proc') }), 'fail'],
-    ['Talos', host({ timeServices: seen([], '/proc'), distribution: 'talos' }), 'manual'],
-    ['timesyncd without a server', host({ timeServices: run('systemd-timesyn') }), 'fail'],
-    ['timesyncd', host({ timeServices: run('systemd-timesyn'), clockSynchronized: seen(true, '/run') }), 'pass'],
-    ['not read', host({ timeServices: UNREAD }), 'unknown'],
-  ],
-  'host.unusual-programs': [
-    ['none', host({}), 'pass'],
-    ['in memory', host(program('memory')), 'fail'],
-    ['in /tmp', host(program('temporary')), 'fail'],
-    ['updated', host(program('deleted')), 'fail', 'low'],
-    ['not read', host({ unusualPrograms: UNREAD }), 'unknown'],
+  'host.root-equivalent-groups': [
+    ['nobody', members('disk'), 'pass'],
+    ['a person', members('disk', ['ada']), 'fail'],
+    ['by the primary group', members('lxd', [], { gid: 6 }), 'fail'],
+    ['another group', members('games', ['ada']), 'pass'],
+    // As Alpine has it: adm cannot log in.
+    ['a system account', members('disk', ['root', 'adm'], { name: 'adm', canLogin: false }), 'pass'],
+    ['no list', { accounts: accountsFact({ groups: unreadable('/etc/group', 'permission denied') }) }, 'unknown'],
+    ['no accounts', { accounts: accountsFact({ users: unreadable('/etc/passwd', 'permission denied') }) }, 'unknown'],
   ],
   'kernel.integrity-measurement': [
     ['no IMA', host({}), 'notApplicable'],
@@ -145,7 +102,7 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
   ],
 };
 
-const checks = [...HOST_CHECKS, ...INTEGRITY_CHECKS];
+const checks = [...HOST_CHECKS, rootEquivalentGroups, ...INTEGRITY_CHECKS];
 t.same(
   checks.map(({ id }) => id),
   Object.keys(ROWS),

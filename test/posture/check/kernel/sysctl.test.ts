@@ -27,8 +27,6 @@ const ONE: readonly (readonly [
   absentIs: Verdict,
 ])[] = [
   ['kernel.aslr', 'kernel.randomize_va_space', ['2'], ['0', '1'], 'notApplicable'],
-  ['kernel.broadcast-replies', 'net.ipv4.icmp_echo_ignore_broadcasts', ['1'], ['0'], 'notApplicable'],
-  ['kernel.reverse-path-filter', 'net.ipv4.conf.all.rp_filter', ['1', '2'], [], 'notApplicable'],
   ['kernel.modules-disabled', 'kernel.modules_disabled', ['1'], ['0'], 'notApplicable'],
   ['kernel.bpf-jit-harden', 'net.core.bpf_jit_harden', ['1', '2'], ['0'], 'notApplicable'],
   ['kernel.dmesg-restrict', 'kernel.dmesg_restrict', ['1'], ['0'], 'notApplicable'],
@@ -41,7 +39,6 @@ const ONE: readonly (readonly [
   ['kernel.route-localnet', 'net.ipv4.conf.all.route_localnet', ['0'], ['1'], 'notApplicable'],
   // 438 is what Debian ships, 176 Ubuntu; 1 means everything.
   ['kernel.sysrq', 'kernel.sysrq', ['0', '4', '16', '28'], ['1', '176', '438', '-1'], 'notApplicable'],
-  ['kernel.tcp-syncookies', 'net.ipv4.tcp_syncookies', ['1', '2'], ['0'], 'notApplicable'],
   ['kernel.terminal-injection', 'dev.tty.legacy_tiocsti', ['0'], ['1'], 'notApplicable'],
   // 2 is what distributions ship (BPF_UNPRIV_DEFAULT_OFF), and as strict as 1.
   ['kernel.unprivileged-bpf', 'kernel.unprivileged_bpf_disabled', ['1', '2'], ['0'], 'notApplicable'],
@@ -186,41 +183,3 @@ void t.test('forwarding is never judged: container nodes need it', (t) => {
   t.notOk([...checks.keys()].some((id) => /forward/.test(id)));
   t.end();
 });
-
-// NODE-SYS-14 and 20: every one of the sysctls decides. Values that are right: ip-sysctl.rst.
-const SEVERAL: Readonly<Record<string, readonly (readonly [name: string, right: string, wrong: string])[]>> = {
-  'kernel.icmp-redirects': [
-    ['net.ipv4.conf.all.accept_redirects', '0', '1'],
-    ['net.ipv4.conf.default.accept_redirects', '0', '1'],
-    ['net.ipv4.conf.all.secure_redirects', '0', '1'],
-    ['net.ipv4.conf.default.secure_redirects', '0', '1'],
-    ['net.ipv6.conf.all.accept_redirects', '0', '1'],
-    ['net.ipv6.conf.default.accept_redirects', '0', '1'],
-  ],
-  'kernel.router-advertisements': [
-    ['net.ipv6.conf.all.accept_ra', '1', '2'],
-    ['net.ipv6.conf.default.accept_ra', '0', '2'],
-  ],
-  'kernel.send-redirects': [
-    ['net.ipv4.conf.all.send_redirects', '0', '1'],
-    ['net.ipv4.conf.default.send_redirects', '0', '1'],
-  ],
-  'kernel.source-routing': [
-    ['net.ipv4.conf.all.accept_source_route', '0', '1'],
-    ['net.ipv4.conf.default.accept_source_route', '0', '1'],
-    ['net.ipv6.conf.all.accept_source_route', '0', '1'],
-    ['net.ipv6.conf.default.accept_source_route', '0', '1'],
-  ],
-};
-for (const [id, names] of Object.entries(SEVERAL)) {
-  const right = Object.fromEntries(names.map(([name, value]) => [name, value]));
-  judgeNodes(t, checkOf(id), [
-    { name: 'all', facts: withSysctls(right), verdict: 'pass' },
-    ...names.map(([name, , wrong]) => ({
-      name,
-      facts: withSysctls({ ...right, [name]: wrong }),
-      verdict: 'fail' as const,
-    })),
-    { name: 'not read', facts: withSysctls({}), verdict: 'unknown' },
-  ]);
-}
