@@ -6,6 +6,11 @@ export const check = s.object({
   id: s.string(),
   title: s.string('what holds where the check passes'),
   failTitle: s.string('what is wrong where it fails'),
+  judgedBy: s.openOneOf(
+    ['effect', 'configuration'],
+    '`effect`: what the kernel, a running program, its API or a probe shows, or a file as what it is. `configuration`: ' +
+      'what files say to a program, or what is declared, which a program may not have read yet',
+  ),
   severity,
   severityLevels: s.list(
     s.object({ severity, when: s.string('which failures have it') }),

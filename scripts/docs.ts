@@ -30,7 +30,7 @@ function checksPage(): string {
   const parts = [
     '# Checks',
     GENERATED,
-    `${String(CHECKS.length)} checks. Each answers in every round, for each subject, with \`pass\`, \`fail\`, \`notApplicable\`, \`unknown\` or \`manual\`. The title of a finding says what holds (pass) or what is wrong (fail). For the other verdicts it claims neither: \`Not verified:\` (unknown), \`Needs review:\` (manual) or \`Not applicable:\` precedes the title of a pass. A container that does not run is judged by its declaration, one severity level milder. \`plimsoll explain ID\` shows this page for one check in the terminal.`,
+    `${String(CHECKS.length)} checks. Each answers in every round, for each subject, with \`pass\`, \`fail\`, \`notApplicable\`, \`unknown\` or \`manual\`. The title of a finding says what holds (pass) or what is wrong (fail). For the other verdicts it claims neither: \`Not verified:\` (unknown), \`Needs review:\` (manual) or \`Not applicable:\` precedes the title of a pass. Each check says what its verdicts stand on: _effect_ is what the kernel, a running program, its API or a probe shows, or a file as what it is; _configuration_ is what files say to a program or what is declared, and a program that has not read it since then may behave differently. A container that does not run is judged by its declaration, one severity level milder. \`plimsoll explain ID\` shows this page for one check in the terminal.`,
     [...areas].map(([area, checks]) => `- ${area}: ${checks.map(linkTo).join(', ')}`).join('\n'),
   ];
   for (const [area, checks] of areas) parts.push(`## ${area}`, ...checks.map(checkSection));
@@ -46,7 +46,7 @@ function checkSection(check: Check): string {
   return [
     `### ${check.id}`,
     `Passes: **${check.title}.** Fails: **${check.failTitle}.**`,
-    `Severity ${severityText(check)}; judges ${judgedText(check)}.`,
+    `Severity ${severityText(check)}; judges ${judgedText(check)}; judged by: ${check.judgedBy}.`,
     ...(check.severityLevels === undefined
       ? []
       : [check.severityLevels.map(({ severity, when }) => `- ${severity}: ${when}`).join('\n')]),

@@ -127,7 +127,8 @@ function compileField(field: string, text: string, types: ReadonlyMap<string, Ce
 
 function checkOf(definition: CheckDefinition, program: Program, variables: CheckVariables): Check {
   const { id, title, failTitle, severity, rationale, remediation, references, subject } = definition;
-  const texts = { id, title, failTitle, severity, rationale, remediation, references };
+  const judgedBy = 'configuration' as const;
+  const texts = { id, title, failTitle, judgedBy, severity, rationale, remediation, references };
   const parameters = parametersVariable(definition.parameters);
   const needs = program.facts;
   const judge = (facts: Facts | undefined, own: unknown, isPartial: () => string | undefined): Judgement => {

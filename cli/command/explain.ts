@@ -1,7 +1,7 @@
 import { compareByName } from '../../api/finding-list.ts';
 import { safe } from '../../api/safe.ts';
 import type { FleetFinding } from '../../api/finding.ts';
-import { severityText } from '../../posture/check/check.ts';
+import { JUDGED_BY, severityText } from '../../posture/check/check.ts';
 import { findBenchmark, indexControls } from '../../posture/benchmark/benchmark.ts';
 import { check as apiCheck } from '../../api/check.ts';
 import { FACT_SCHEMAS } from '../../posture/fact/facts.ts';
@@ -207,6 +207,7 @@ function page(
     `${paint.bold(check.id)}  ${paint.severity(check.severity, severityText(levelsOf(check)).toUpperCase())}`,
     ...wrap(`Passes: ${check.title}`, width),
     ...wrap(`Fails: ${check.failTitle}`, width),
+    ...wrap(`Judged by: ${JUDGED_BY[check.judgedBy]}`, width),
     ...profileLines(check).flatMap((line) => wrap(line, width)),
     ...severityLines(check, width, paint.bold('Severity')),
     ...paragraph('Why', check.rationale),

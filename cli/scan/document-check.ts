@@ -1,4 +1,4 @@
-import type { Check, SeverityLevel } from '../../posture/check/check.ts';
+import type { Check, JudgedBy, SeverityLevel } from '../../posture/check/check.ts';
 import type { ParameterValue } from '../../posture/check/parameter.ts';
 import type { ControlReference } from '../../posture/finding.ts';
 import type { Severity } from '../../posture/verdict.ts';
@@ -10,6 +10,7 @@ export interface DocumentCheck {
   readonly title: string;
   /** What is wrong where it fails. */
   readonly failTitle: string;
+  readonly judgedBy: JudgedBy;
   /** The worst that a failure can have. */
   readonly severity: Severity;
   /** Severities of failures, worst first, and when they apply; empty: every failure has `severity`. */
@@ -40,6 +41,7 @@ export function documentCheck(check: Check, controlsOf: (check: string) => reado
     id,
     title,
     failTitle,
+    judgedBy,
     severity,
     severityLevels = [],
     judges,
@@ -53,6 +55,7 @@ export function documentCheck(check: Check, controlsOf: (check: string) => reado
     id,
     title,
     failTitle,
+    judgedBy,
     severity,
     severityLevels,
     judges,

@@ -30,6 +30,7 @@ export function CheckText({ check, level }: { readonly check: Check; readonly le
             <code>{fact}</code>
           </span>
         ))}
+        . Judged by its {check.judgedBy}.
       </p>
       <Heading>Where to read more</Heading>
       <ul>

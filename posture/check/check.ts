@@ -18,6 +18,19 @@ export interface SeverityLevel {
   readonly when: string;
 }
 
+/**
+ * What a verdict stands on. `effect`: what the kernel, a running program, its API or a probe shows, or a file as what it
+ * is (its owner, its content). `configuration`: what files say to a program, or what is declared: a program that has not
+ * read it since then may behave differently.
+ */
+export type JudgedBy = 'effect' | 'configuration';
+
+/** {@link JudgedBy} for people. */
+export const JUDGED_BY: Readonly<Record<JudgedBy, string>> = Object.freeze({
+  effect: 'effect (what the kernel, a running program or a probe shows)',
+  configuration: 'configuration (what files or declarations say; a running program may differ)',
+});
+
 /** The documentation of a check. `id` is `area.subject-of-the-check`, and the path of its file. */
 interface CheckText {
   readonly id: string;
@@ -25,6 +38,7 @@ interface CheckText {
   readonly title: string;
   /** What is wrong where it fails. Differs from `title` within 40 characters, where lists may cut both. */
   readonly failTitle: string;
+  readonly judgedBy: JudgedBy;
   /** Severity of a failure; the worst one where `severityLevels` lists several. */
   readonly severity: Severity;
   /** All severities that a failure can have, worst first. Left out where there is one. */
@@ -44,7 +58,7 @@ interface CheckText {
 }
 
 /** The texts of a check that is made from a rule: whoever makes it knows what documents the rule. */
-export type RuleText = Omit<CheckText, 'references'>;
+export type RuleText = Omit<CheckText, 'references' | 'judgedBy'> & Partial<Pick<CheckText, 'judgedBy'>>;
 
 /** Judges the node or one of its daemons once. */
 export interface NodeCheck<N extends FactName = FactName> extends CheckText {

@@ -42,6 +42,7 @@ function presentCheck(check: Check, controlsOf: ControlLookup): ApiCheck {
     id: check.id,
     title: check.title,
     failTitle: check.failTitle,
+    judgedBy: check.judgedBy,
     severity: check.severity,
     severityLevels: check.severityLevels ?? [],
     judges: check.judges,

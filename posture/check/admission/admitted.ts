@@ -8,6 +8,7 @@ export const admitted = admittedContainerCheck({
   id: 'admission.admitted',
   title: 'Container runs as the admission webhook admitted it',
   failTitle: 'Container runs without having been admitted',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'The admission webhook judges what the API server creates. A static pod, a container that was put into a pod at the runtime, or an image that was replaced on the node under the name of another one passes no webhook: it may run any image with any privilege.',

@@ -9,6 +9,7 @@ export const exemptNamespace = clusterCheck({
   id: 'admission.exempt-namespace',
   title: 'Admission webhook is asked about all other namespaces',
   failTitle: 'Namespaces are exempt from the admission webhook',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'The webhook configuration selects namespaces by their labels. Whoever may label a namespace, or edit the selector, can leave it out: every pod runs there unjudged, with any image and any privilege.',

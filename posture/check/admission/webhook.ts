@@ -9,6 +9,7 @@ export const webhook = clusterCheck({
   id: 'admission.webhook',
   title: 'Admission webhook is registered as declared',
   failTitle: 'Registration of the admission webhook was changed or removed',
+  judgedBy: 'effect',
   severity: 'critical',
   rationale:
     'The API server asks the admission webhook only as its webhook configuration says. Whoever may change or delete that configuration switches enforcement off for the cluster, for a kind of object or for some namespaces, and no request shows it.',

@@ -6,6 +6,7 @@ export const enrollment = clusterNodeCheck({
   id: 'agent.enrollment',
   title: 'Agent reports from each host of the Kubernetes cluster',
   failTitle: 'No agent has reported from this Kubernetes host',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'the host can run an agent' },

@@ -14,6 +14,7 @@ export const resourceBudget = nodeCheck({
   id: 'agent.resource-budget',
   title: 'Agent stays within its CPU and memory budget',
   failTitle: 'Agent exceeds its CPU or memory budget',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'the agent is at its lowest speed' },

@@ -164,6 +164,7 @@ function auditCheck({ target, id, name, path, severity, rationale }: Audited): N
     id: `audit.${id}`,
     title: `Audit rules watch: ${name}`,
     failTitle: `No audit rule watches: ${name}`,
+    judgedBy: 'configuration',
     severity,
     rationale,
     remediation: `Add the line -w ${path} -p wa -k docker to /etc/audit/rules.d/docker.rules, with the path as on this host. Load it with augenrules --load; auditctl -l must list it. For a program that is replaced by updates, the rule follows the path.`,

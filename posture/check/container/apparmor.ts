@@ -15,6 +15,7 @@ export const apparmor = containerCheck({
   id: 'container.apparmor',
   title: 'AppArmor confines every process',
   failTitle: 'AppArmor does not confine every process',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'a process is not confined' },

@@ -58,6 +58,7 @@ export const capabilities = parameterized(PARAMETERS, ({ allowed: allowedNames }
     id: 'container.capabilities',
     title: 'Container has only default capabilities',
     failTitle: 'Container has extra capabilities',
+    judgedBy: 'effect',
     severity: 'critical',
     severityLevels: [
       {

@@ -9,6 +9,7 @@ export const cgroupParent = containerCheck({
   id: 'container.cgroup-parent',
   title: 'Container is in the default cgroup parent',
   failTitle: 'Container has a non-default cgroup parent',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'The parent cgroup sets limits for all its members. Under another parent, a container can escape the limits for containers or use up those of host services.',

@@ -14,6 +14,7 @@ export const cpuLimit = containerCheck({
   id: 'container.cpu-limit',
   title: 'CPU weight or limit is set',
   failTitle: 'No effective CPU weight or limit is set',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'Without a weight or limit a busy container competes on equal terms with everything else on the host and can starve it.',

@@ -8,6 +8,7 @@ export const defaultBridge = containerCheck({
   id: 'container.default-bridge',
   title: 'Container does not use the default bridge',
   failTitle: 'Container uses the default bridge network',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'All containers that were started without a network share the default bridge. It has no name resolution and does not separate applications.',

@@ -19,6 +19,7 @@ export const devices = containerCheck({
   id: 'container.devices',
   title: 'Only default devices are accessible',
   failTitle: 'Devices beyond the default set are accessible',
+  judgedBy: 'effect',
   severity: 'critical',
   severityLevels: [
     { severity: 'critical', when: 'all devices are accessible' },

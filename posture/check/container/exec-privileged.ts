@@ -9,6 +9,7 @@ export const execPrivileged = containerCheck({
   id: 'container.exec-privileged',
   title: 'Sessions in the container have no extra privileges',
   failTitle: 'A privileged session runs in the container',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'docker exec --privileged gives the new process all capabilities, whatever the container was started with. A program in the container that it runs, or that traces it, can leave the container. A session that ends before the agent looks is not seen.',

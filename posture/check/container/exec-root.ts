@@ -8,6 +8,7 @@ export const execRoot = containerCheck({
   id: 'container.exec-root',
   title: 'Sessions in the container do not run as root',
   failTitle: 'A session runs as root in the container',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'A container whose program is not root is confined by that. docker exec --user root puts a root process beside it, which can change its files and use every capability of the container. A session that ends before the agent looks is not seen.',

@@ -7,6 +7,7 @@ export const health = containerCheck({
   id: 'container.health',
   title: 'Health check is defined and not failing',
   failTitle: 'Health check is missing or failing',
+  judgedBy: 'effect',
   severity: 'medium',
   severityLevels: [
     { severity: 'medium', when: 'the container is unhealthy' },

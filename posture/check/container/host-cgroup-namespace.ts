@@ -5,6 +5,7 @@ export const hostCgroupNamespace = containerCheck({
   id: 'container.host-cgroup-namespace',
   title: 'Container does not share the host cgroup namespace',
   failTitle: 'Container shares the host cgroup namespace',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'In the cgroup namespace of the host a container sees the cgroup paths of all others. With a writable cgroup mount it can act outside its own cgroup.',

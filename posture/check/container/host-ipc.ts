@@ -5,6 +5,7 @@ export const hostIpc = containerCheck({
   id: 'container.host-ipc',
   title: 'Container does not share the host IPC namespace',
   failTitle: 'Container shares the host IPC namespace',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'A container in the IPC namespace of the host can read and change shared memory segments, semaphores and message queues of host services.',

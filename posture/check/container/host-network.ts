@@ -5,6 +5,7 @@ export const hostNetwork = containerCheck({
   id: 'container.host-network',
   title: 'Container does not use the host network',
   failTitle: 'Container uses the host network',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'In the network namespace of the host a process reaches abstract sockets and services that listen only on loopback, can bind any port, and sees the traffic of the host.',

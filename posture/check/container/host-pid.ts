@@ -5,6 +5,7 @@ export const hostPid = containerCheck({
   id: 'container.host-pid',
   title: 'Container does not share the host PID namespace',
   failTitle: 'Container shares the host PID namespace',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'In the PID namespace of the host a container reads the environment and open files of every process through /proc, and may signal or trace them.',

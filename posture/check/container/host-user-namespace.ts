@@ -11,6 +11,7 @@ export const hostUserNamespace = containerCheck({
   id: 'container.host-user-namespace',
   title: 'No process runs in the host user namespace',
   failTitle: 'A process runs in the host user namespace',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'With remapping, root in a container is an unprivileged user of the host. In the user namespace of the host, root in the container is root of the host.',

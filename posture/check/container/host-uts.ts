@@ -5,6 +5,7 @@ export const hostUts = containerCheck({
   id: 'container.host-uts',
   title: 'Container does not share the host UTS namespace',
   failTitle: 'Container shares the host UTS namespace',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'A container in the UTS namespace of the host that holds CAP_SYS_ADMIN can rename the host, which misleads logs, monitoring and licence checks.',

@@ -9,6 +9,7 @@ export const imageCurrent = containerCheck({
   id: 'container.image-current',
   title: 'Image reference is specific and current',
   failTitle: 'Image reference is outdated or uses latest',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'After a tag was pulled or built again, containers that were started before still run the old image, with the defects that the new one repairs. A reference to latest does not name a version.',

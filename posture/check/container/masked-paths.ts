@@ -23,6 +23,7 @@ export const maskedPaths = containerCheck({
   id: 'container.masked-paths',
   title: 'Sensitive paths of /proc and /sys are masked',
   failTitle: 'Sensitive paths of /proc or /sys are exposed',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'Unmasked, /proc/kcore and /proc/keys expose memory and keys of the host, and a writable /proc/sys changes kernel settings of the host: a core pattern that is written there starts a program on the host.',

@@ -7,6 +7,7 @@ export const memoryLimit = containerCheck({
   id: 'container.memory-limit',
   title: 'Memory of the container is limited',
   failTitle: 'Memory of the container is not limited',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'A container without a limit can use up the memory of the host. The kernel then kills processes of others.',

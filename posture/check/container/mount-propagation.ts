@@ -16,6 +16,7 @@ export const mountPropagation = containerCheck({
   id: 'container.mount-propagation',
   title: 'No mount uses shared propagation',
   failTitle: 'Container has shared mount propagation',
+  judgedBy: 'effect',
   severity: 'medium',
   severityLevels: [
     { severity: 'medium', when: 'a mount propagates to the host or was declared shared' },

@@ -10,6 +10,7 @@ export const noNewPrivileges = containerCheck({
   id: 'container.no-new-privileges',
   title: 'Processes cannot gain privileges',
   failTitle: 'Processes can gain new privileges',
+  judgedBy: 'effect',
   severity: 'medium',
   severityLevels: [
     { severity: 'medium', when: 'a process can gain privileges' },

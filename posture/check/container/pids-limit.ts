@@ -7,6 +7,7 @@ export const pidsLimit = containerCheck({
   id: 'container.pids-limit',
   title: 'Number of processes is limited',
   failTitle: 'Number of processes is not limited',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'A fork bomb in a container without a limit uses up all process ids of the host. Then no process can be started there to stop it.',

@@ -8,6 +8,7 @@ export const portBindAddress = containerCheck({
   id: 'container.port-bind-address',
   title: 'No port is published on all host addresses',
   failTitle: 'Ports are published on all host addresses',
+  judgedBy: 'configuration',
   severity: 'medium',
   rationale:
     'A port that is bound to all addresses is reachable on every network of the host, including networks that are added later. Its packet filter rules precede those of most host firewalls.',

@@ -12,6 +12,7 @@ export const privilegedPort = containerCheck({
   id: 'container.privileged-port',
   title: 'No host port below 1024 is published',
   failTitle: 'Host port below 1024 is published',
+  judgedBy: 'configuration',
   severity: 'medium',
   rationale:
     'Clients trust that the administrator of the host started the service behind a low port. The engine, which is root, gives such a port to any container.',

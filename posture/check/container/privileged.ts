@@ -14,6 +14,7 @@ export const privileged = containerCheck({
   id: 'container.privileged',
   title: 'Container is not privileged',
   failTitle: 'Container runs privileged',
+  judgedBy: 'effect',
   severity: 'critical',
   severityLevels: [
     { severity: 'critical', when: 'the container controls the host' },

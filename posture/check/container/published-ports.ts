@@ -8,6 +8,7 @@ export const publishedPortsExposed = containerCheck({
   id: 'container.published-ports',
   title: 'Published ports are those that the image exposes',
   failTitle: 'A port is published that the image does not expose',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'The image says with EXPOSE which ports its program serves. Another published port is a debugger, an administration page or a mistake, reachable from the network of the host.',

@@ -11,6 +11,7 @@ export const readOnlyRoot = containerCheck({
   id: 'container.read-only-root',
   title: 'Root file system is read-only',
   failTitle: 'Root file system is writable',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'On a writable root file system an intruder can replace programs and leave tools for the next start. On a read-only one, the programs are those of the image.',

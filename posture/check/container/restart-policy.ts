@@ -12,6 +12,7 @@ export const restartPolicy = parameterized(PARAMETERS, ({ maxAttempts }) =>
     id: 'container.restart-policy',
     title: `Restart attempts are limited to ${String(maxAttempts)}`,
     failTitle: `Restart attempts are not limited to ${String(maxAttempts)}`,
+    judgedBy: 'configuration',
     severity: 'low',
     rationale:
       'A service that fails at every start and is restarted without end hides the defect and keeps the host busy. Each restart also repeats an attack that crashes it.',

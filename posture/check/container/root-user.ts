@@ -12,6 +12,7 @@ export const rootUser = containerCheck({
   id: 'container.root-user',
   title: 'No process runs as root of the host',
   failTitle: 'A process runs as root of the host',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'Root in a container is root on the host as soon as another protection fails: a mounted file, a capability, a defect in the kernel.',

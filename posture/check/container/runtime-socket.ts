@@ -28,6 +28,7 @@ export const runtimeSocket = containerCheck({
   id: 'container.runtime-socket',
   title: 'No container engine socket is reachable',
   failTitle: 'Container engine socket is reachable',
+  judgedBy: 'effect',
   severity: 'critical',
   rationale:
     'A process that can connect to the socket can start a privileged container that mounts the disk of the host. A read-only mount does not prevent that: connecting is not writing.',

@@ -12,6 +12,7 @@ export const seccompFilter = containerCheck({
   id: 'container.seccomp-filter',
   title: 'Seccomp protection is effective',
   failTitle: 'Seccomp protection is missing or weak',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'a process has no filter, or the profile allows every dangerous system call' },

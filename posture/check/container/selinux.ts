@@ -29,6 +29,7 @@ export const selinux = containerCheck({
   id: 'container.selinux',
   title: 'SELinux confines every process',
   failTitle: 'SELinux does not confine every process',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'a process is not confined' },

@@ -19,6 +19,7 @@ export const sensitiveMount = containerCheck({
   id: 'container.sensitive-mount',
   title: 'No sensitive host path is mounted',
   failTitle: 'Sensitive host path is mounted',
+  judgedBy: 'effect',
   severity: 'critical',
   severityLevels: [
     { severity: 'critical', when: 'the container can change programs, accounts or services of the host' },

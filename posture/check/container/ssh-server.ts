@@ -11,6 +11,7 @@ export const sshServer = containerCheck({
   id: 'container.ssh-server',
   title: 'No SSH server runs in the container',
   failTitle: 'SSH server runs in the container',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'An SSH server in a container is a second way in, with unmanaged keys and accounts and with logins that the log of the host does not show.',

@@ -12,6 +12,7 @@ export const ulimits = containerCheck({
   id: 'container.ulimits',
   title: 'Container does not raise the default ulimits',
   failTitle: 'Container has unlimited ulimits of its own',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'An administrator sets default ulimits for all containers. An option of one container that raises them lets it use up the files or processes of the host.',

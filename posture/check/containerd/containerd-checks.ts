@@ -3,7 +3,7 @@ import type { Facts } from '../../fact/facts.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement, Severity } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { allOf } from '../combine.ts';
 import { quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
@@ -20,12 +20,13 @@ export function containerdCheck({
   needsCri = true,
   reference = CONFIG_MANUAL,
   ...text
-}: Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'> & {
+}: Omit<RuleText, 'severityLevels'> & {
   readonly judge: (daemon: ContainerdDaemon, facts: Known) => Judgement;
   readonly needsCri?: boolean;
   readonly reference?: string;
 }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'configuration',
     ...text,
     references: [reference],
     judges: 'node',
@@ -202,6 +203,7 @@ export const CONTAINERD_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'containerd.plugin-directories',
     title: 'Only root can change plugins of containerd',
     failTitle: 'Others than root can change plugins of containerd',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'CNI and NRI plugins, hooks in CDI files, image verifiers and stream processors run as root, and proxy plugins supply the files of containers: write access to them or to their directories is root access.',

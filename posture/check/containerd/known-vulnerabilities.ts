@@ -22,6 +22,7 @@ export const knownVulnerabilities = nodeCheck({
   id: 'containerd.known-vulnerabilities',
   title: 'containerd and runc have no known vulnerabilities',
   failTitle: 'containerd or runc lack fixes of known vulnerabilities',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'Flaws such as CVE-2024-21626 and CVE-2025-31133 of runc let an image or a container take over the host. A branch that has ended gets no fixes for the next one.',

@@ -4,7 +4,7 @@ import type { Observed } from '../../observed.ts';
 import { fail, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { judgeList } from '../judge-list.ts';
 import { judgeRuntimeSetting } from '../runtime-setting.ts';
 
@@ -14,7 +14,7 @@ export const DROP_IN = '/etc/crio/crio.conf.d/99-local.conf';
 
 /** What checks of CRI-O know. */
 type Known = Pick<Facts, 'crio' | 'kernel' | 'kubelet'>;
-type Text = Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'>;
+type Text = Omit<RuleText, 'severityLevels'>;
 
 /** A check of CRI-O that does not apply where it does not run. */
 export function crioCheck({
@@ -26,6 +26,7 @@ export function crioCheck({
   readonly reference?: string;
 }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'configuration',
     ...text,
     references: [reference],
     judges: 'node',

@@ -22,6 +22,7 @@ const SERVICE_CHECKS: readonly NodeCheck[] = [
     id: 'crio.credentials',
     title: 'Only root can read credentials of registries',
     failTitle: 'Others than root can read credentials of registries',
+    judgedBy: 'effect',
     severity: 'high',
     rationale: 'These files hold passwords or tokens, which are the same on all nodes and seldom change.',
     remediation:
@@ -161,6 +162,7 @@ const SERVICE_CHECKS: readonly NodeCheck[] = [
     id: 'crio.open-files',
     title: 'Only root can change what CRI-O reads and runs',
     failTitle: 'Others than root can change what CRI-O reads or runs',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'Configuration, runtimes, hooks, plugins of CNI and NRI, and CDI files run or decide what runs as root for every container: write access to one of them is root access.',
@@ -220,6 +222,7 @@ const SERVICE_CHECKS: readonly NodeCheck[] = [
     id: 'crio.socket',
     title: 'Mode and owner restrict the CRI-O socket to root',
     failTitle: 'Mode or owner open the CRI-O socket to others',
+    judgedBy: 'effect',
     severity: 'critical',
     rationale: 'The runtime API asks nobody: who can write to its socket starts a container that is the host.',
     remediation:

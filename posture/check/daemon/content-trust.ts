@@ -5,6 +5,7 @@ export const contentTrust = daemonCheck({
   id: 'daemon.content-trust',
   title: 'Pulls verify who signed the image',
   failTitle: 'Environment disables content trust of the client',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'Whoever controls a registry, or the network before it, can replace an image whose signature is not verified. The daemon verifies no signatures. The docker client does with DOCKER_CONTENT_TRUST=1, which each user can change and which Docker is retiring: its official images are no longer signed in this way.',

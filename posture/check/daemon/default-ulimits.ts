@@ -28,6 +28,7 @@ export const defaultUlimits = parameterized(
       id: 'daemon.default-ulimits',
       title: 'Default ulimits are finite',
       failTitle: 'Default ulimits are unlimited',
+      judgedBy: 'effect',
       severity: 'low',
       rationale:
         'Without ulimits of their own, containers inherit those of containerd or dockerd, which their units may set to infinity: one container can use up the processes or files of the host.',

@@ -44,6 +44,7 @@ export function daemonCheck({
   ...text
 }: DaemonCheckText & { readonly judge: (docker: DockerFact) => Judgement }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: [reference ?? 'https://docs.docker.com/reference/cli/dockerd/'],
     judges: 'docker',

@@ -11,6 +11,7 @@ export const socketMembers = parameterized(
       id: 'daemon.socket-members',
       title: 'No account may use the Docker socket by its group',
       failTitle: 'Group of the Docker socket has accounts',
+      judgedBy: 'configuration',
       severity: 'high',
       rationale:
         'Whoever may use the socket can start a privileged container with the root directory of the host, and so is root without a password and without a trace in the log of sudo.',

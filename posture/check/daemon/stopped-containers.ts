@@ -13,6 +13,7 @@ export const stoppedContainers = parameterized(
       id: 'daemon.stopped-containers',
       title: `Containers do not stay for ${String(maxDays)} days after they ended`,
       failTitle: 'Containers that ended long ago are still on the host',
+      judgedBy: 'effect',
       severity: 'low',
       rationale:
         'A container that ended keeps its files, with the data and secrets in them, and anyone with the socket can start it again with the image and the privileges of its day.',

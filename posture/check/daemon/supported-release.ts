@@ -11,6 +11,7 @@ export const supportedRelease = nodeCheck({
   id: 'daemon.supported-release',
   title: 'Engine is a release that still gets fixes',
   failTitle: 'Engine lacks fixes or gets no more of them',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'Vulnerabilities of the engine let a container or an image reach the host. A branch that has ended gets no fixes for them, and an old release of a current branch lacks those that exist.',

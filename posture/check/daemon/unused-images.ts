@@ -19,6 +19,7 @@ export const unusedImages = parameterized(PARAMETERS, ({ maxImages, maxGiB }) =>
     id: 'daemon.unused-images',
     title: 'Few images are on the host without a container',
     failTitle: 'Unused images pile up on the host',
+    judgedBy: 'effect',
     severity: 'low',
     rationale:
       'Each image on the host can be started by mistake, with the vulnerabilities of its day. Unused images also take room on the disk.',

@@ -4,12 +4,12 @@ import type { Observed } from '../../observed.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
 import { isLaterKernel } from './kernel-release.ts';
 
-type Text = Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'>;
+type Text = Omit<RuleText, 'severityLevels'>;
 
 /** A check of one part of the fact; `judge` gets what was seen. */
 export function hostCheck<K extends keyof HostFact>({
@@ -30,6 +30,7 @@ export function hostCheck<K extends keyof HostFact>({
   ) => Judgement;
 }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: [reference],
     judges: 'node',
@@ -117,6 +118,7 @@ export const HOST_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'host.rare-modules',
     title: 'Rare kernel modules cannot be loaded',
     failTitle: 'Rare kernel modules can be loaded',
+    judgedBy: 'configuration',
     severity: 'low',
     rationale:
       'The kernel loads protocols and file systems when a local user asks for them. These are seldom used and had flaws that gave root.',

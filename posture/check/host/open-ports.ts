@@ -20,6 +20,7 @@ export const openPorts = parameterized(
       id: 'host.open-ports',
       title: 'TCP ports that are open to the network are expected',
       failTitle: 'Unexpected TCP ports are open to the network',
+      judgedBy: 'effect',
       severity: 'medium',
       rationale:
         'A service that nobody expects is not patched and not watched: a debug server, a database that was meant for one host, the back door of an intruder.',

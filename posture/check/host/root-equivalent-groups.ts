@@ -36,6 +36,7 @@ export const rootEquivalentGroups = nodeCheck({
   id: 'host.root-equivalent-groups',
   title: 'Groups that amount to root have no members',
   failTitle: 'Members of a group amount to root',
+  judgedBy: 'configuration',
   severity: 'high',
   rationale:
     'Members of disk read and write every file system, those of shadow read password hashes, those of lxd, incus-admin and libvirt start a machine that mounts the disk of the host.',

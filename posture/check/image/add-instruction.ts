@@ -5,6 +5,7 @@ export const addInstruction = imageCheck({
   id: 'image.add-instruction',
   title: 'Build steps use COPY instead of ADD',
   failTitle: 'Build steps use ADD instead of COPY',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'ADD downloads without verifying the content and unpacks archives, which may write outside the intended directory.',

@@ -19,6 +19,7 @@ export const approvedSource = parameterized(
       id: 'image.approved-source',
       title: 'Image comes from an approved registry',
       failTitle: 'Image does not come from an approved registry',
+      judgedBy: 'configuration',
       severity: 'medium',
       rationale:
         'Whoever builds an image decides what runs in its containers. An image from a place that nobody approved, or one that was built or imported on the host, was not checked by anyone.',

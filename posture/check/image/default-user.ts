@@ -11,6 +11,7 @@ export const defaultUser = imageCheck({
   id: 'image.default-user',
   title: 'Image user is not root',
   failTitle: 'Image user is root',
+  judgedBy: 'configuration',
   severity: 'medium',
   rationale:
     'The user of the image applies unless the container sets another one: without it, every container of the image runs as root.',

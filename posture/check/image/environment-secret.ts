@@ -9,6 +9,7 @@ export const environmentSecret = imageCheck({
   id: 'image.environment-secret',
   title: 'No secret found in the environment of the image',
   failTitle: 'Environment of the image contains secrets',
+  judgedBy: 'configuration',
   severity: 'high',
   rationale:
     'Everyone who can pull the image can read its environment, and every process of every container inherits it. Child processes, crash reports and debug pages repeat it.',

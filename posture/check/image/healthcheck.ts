@@ -7,6 +7,7 @@ export const healthcheck = imageCheck({
   id: 'image.healthcheck',
   title: 'Image defines a health check',
   failTitle: 'Image defines no health check',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'The image knows best how to test its service. Without a check, a container that hangs is considered healthy.',

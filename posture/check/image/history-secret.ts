@@ -10,6 +10,7 @@ export const historySecret = imageCheck({
   id: 'image.history-secret',
   title: 'No secret found in the build steps',
   failTitle: 'Build steps contain secrets',
+  judgedBy: 'configuration',
   severity: 'high',
   rationale:
     'Values of ARG and ENV and the text of RUN stay in the image: everyone who can pull it can read them with docker history.',

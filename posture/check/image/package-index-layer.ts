@@ -31,6 +31,7 @@ export const packageIndexLayer = imageCheck({
   id: 'image.package-index-layer',
   title: 'Package index is updated with the install',
   failTitle: 'Package index is updated in a separate step',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'The builder caches such a step separately: months later, packages are still installed from the old index, with vulnerabilities that were fixed long ago.',

@@ -26,6 +26,7 @@ export const packageSignatures = imageCheck({
   id: 'image.package-signatures',
   title: 'Package signatures are checked in the build',
   failTitle: 'Package signature check is disabled in the build',
+  judgedBy: 'configuration',
   severity: 'medium',
   rationale: 'Without the check, an attacker who controls the mirror or the network chooses the programs in the image.',
   remediation:

@@ -5,6 +5,7 @@ export const packages = imageRulesCheck({
   id: 'image.packages',
   title: 'Image holds no package that an image policy forbids',
   failTitle: 'Packages of the image are forbidden by an image policy',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'Each package that an application does not need, such as a compiler, a shell or a network client, is one more that can be vulnerable and a tool for whoever breaks in. The rules package of the image policies of the collector say which packages are not wanted.',

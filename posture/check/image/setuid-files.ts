@@ -43,6 +43,7 @@ export const setuidFiles = parameterized(
       id: 'image.setuid-files',
       title: 'Only known programs of the image are setuid or setgid',
       failTitle: 'Unexpected setuid or setgid files in the image',
+      judgedBy: 'effect',
       severity: 'medium',
       rationale:
         'Such a program runs with the rights of its owner whoever starts it: a mistake in one, or one that was put there, turns any user of the container into root.',

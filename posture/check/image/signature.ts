@@ -5,6 +5,7 @@ export const signature = imageRulesCheck({
   id: 'image.signature',
   title: 'Image has the signatures that image policies want',
   failTitle: 'Signatures that an image policy wants are missing',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'Whoever can push to the registry can replace an image. A signature by a key that the registry does not hold proves who released it. The rules signature of the image policies of the collector say whose signature an image needs; it counts only in the repository that the container was started from.',

@@ -11,6 +11,7 @@ export const tagMoved = imageTagsCheck({
   id: 'image.tag-moved',
   title: 'Tag in the registry names the image that runs',
   failTitle: 'What runs is not what its tag names now',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'A tag is only a name. Where it names another image now, the containers run an older one than the registry offers, or somebody replaced the image: the next start on another node runs something else than what was checked here. A tag that is gone cannot be pulled again, and whoever takes over its repository decides what comes instead.',

@@ -5,6 +5,7 @@ export const vulnerabilities = imageRulesCheck({
   id: 'image.vulnerabilities',
   title: 'Image policies accept the vulnerabilities of the image',
   failTitle: 'Vulnerabilities of the image are refused by an image policy',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'A package with a known vulnerability is attacked with tools that everybody has. The rules vulnerability and scan of the image policies of the collector say which vulnerabilities may run and how old a list of packages may be; this image runs although one of them refuses it, in whatever mode the policy is.',

@@ -14,6 +14,7 @@ export const apparmorProfiles = nodeCheck({
   id: 'kernel.apparmor-profiles',
   title: 'AppArmor profile of the runtime is enforced',
   failTitle: 'AppArmor profile of the runtime is not enforced',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'AppArmor alone protects no container: without the profile of the runtime, or with it in complain mode, containers run unconfined.',

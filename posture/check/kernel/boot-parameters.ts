@@ -25,6 +25,7 @@ export const bootParameters = nodeCheck({
   id: 'kernel.boot-parameters',
   title: 'No boot parameter disables a protection',
   failTitle: 'Boot parameters disable kernel protections',
+  judgedBy: 'configuration',
   severity: 'high',
   rationale:
     'One word on the kernel command line removes protections that the whole host relies on: address randomisation, CPU mitigations, mandatory access control, the audit trail.',

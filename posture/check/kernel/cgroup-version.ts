@@ -5,6 +5,7 @@ export const cgroupVersion = nodeCheck({
   id: 'kernel.cgroup-version',
   title: 'Host uses cgroup v2',
   failTitle: 'Host uses cgroup v1',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'cgroup v1 has release_agent: a container that may mount a cgroup file system makes the kernel run a program as root of the host. v2 has no such file, and has better memory limits and delegation.',

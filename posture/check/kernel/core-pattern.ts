@@ -13,6 +13,7 @@ export const corePattern = nodeCheck({
   id: 'kernel.core-pattern',
   title: 'Core dumps go to a safe location',
   failTitle: 'Core dumps go to an unsafe location',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'the helper is in a directory that others can write to' },

@@ -10,6 +10,7 @@ export const cpuVulnerabilities = nodeCheck({
   id: 'kernel.cpu-vulnerabilities',
   title: 'Known CPU vulnerabilities are mitigated',
   failTitle: 'CPU vulnerabilities are not fully mitigated',
+  judgedBy: 'effect',
   severity: 'medium',
   severityLevels: [
     { severity: 'medium', when: 'the kernel reports a vulnerability without mitigation' },

@@ -13,6 +13,7 @@ export const INTEGRITY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'kernel.integrity-measurement',
     title: 'Kernel measures programs (IMA)',
     failTitle: 'Kernel does not measure programs (IMA)',
+    judgedBy: 'effect',
     severity: 'low',
     rationale:
       'With the integrity measurement architecture, the TPM holds a record of every program that ran, which an attacker with root cannot change afterwards.',
@@ -40,6 +41,7 @@ export const INTEGRITY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'kernel.selinux-exceptions',
     title: 'SELinux enforces every domain of containers',
     failTitle: 'SELinux does not enforce domains of containers',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'A permissive domain is recorded and not confined, while the mode of the host is still enforcing. checkreqprot lets a program choose which of its memory mappings are judged.',

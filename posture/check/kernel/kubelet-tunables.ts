@@ -25,6 +25,7 @@ export const kubeletTunables = nodeCheck({
   id: 'kernel.kubelet-tunables',
   title: 'Kernel tunables are those that the kubelet needs',
   failTitle: 'Kernel tunables differ from what the kubelet needs',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'A kubelet with protectKernelDefaults does not start where these differ. Without it, the kubelet changes values that the host was configured with.',

@@ -6,6 +6,7 @@ export const landlock = nodeCheck({
   id: 'kernel.landlock',
   title: 'Landlock is available',
   failTitle: 'Landlock is not available',
+  judgedBy: 'effect',
   severity: 'low',
   rationale:
     'Runtimes and services that use Landlock run without that confinement, and without a warning, on a kernel that does not offer it.',

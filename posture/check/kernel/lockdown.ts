@@ -5,6 +5,7 @@ export const lockdown = nodeCheck({
   id: 'kernel.lockdown',
   title: 'Kernel lockdown is enabled',
   failTitle: 'Kernel lockdown is not enabled',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'Without lockdown, root can change the running kernel (unsigned modules, /dev/mem, kexec): an attacker who escaped a container can hide in it.',

@@ -10,6 +10,7 @@ export const mandatoryAccessControl = nodeCheck({
   id: 'kernel.mandatory-access-control',
   title: 'AppArmor or SELinux is active',
   failTitle: 'Neither AppArmor nor SELinux is active',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'Without mandatory access control nothing restricts a process that escaped its container as root: file permissions do not bind root.',

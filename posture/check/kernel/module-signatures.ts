@@ -8,6 +8,7 @@ export const moduleSignatures = nodeCheck({
   id: 'kernel.module-signatures',
   title: 'Kernel loads only signed modules',
   failTitle: 'Kernel loads unsigned modules',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'An attacker with root access who may load modules runs code in the kernel: no other protection applies there, and nothing observes it.',

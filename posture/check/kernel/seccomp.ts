@@ -6,6 +6,7 @@ export const seccomp = nodeCheck({
   id: 'kernel.seccomp',
   title: 'Kernel supports seccomp filters',
   failTitle: 'Kernel does not support seccomp filters',
+  judgedBy: 'effect',
   severity: 'high',
   rationale: 'On a kernel without seccomp filters every container reaches all system calls, whatever its profile.',
   remediation:

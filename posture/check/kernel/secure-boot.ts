@@ -5,6 +5,7 @@ export const secureBoot = nodeCheck({
   id: 'kernel.secure-boot',
   title: 'Secure Boot is enabled',
   failTitle: 'Secure Boot is disabled',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'Without Secure Boot, an attacker who once had root access can replace the boot loader or the kernel and keep control of the host.',

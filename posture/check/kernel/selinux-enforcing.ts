@@ -7,6 +7,7 @@ export const selinuxEnforcing = nodeCheck({
   id: 'kernel.selinux-enforcing',
   title: 'SELinux is permanently enforcing',
   failTitle: 'SELinux is not permanently enforcing',
+  judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
     { severity: 'high', when: 'SELinux is not enforcing now' },

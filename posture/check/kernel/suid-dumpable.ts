@@ -9,6 +9,7 @@ export const suidDumpable = nodeCheck({
   id: 'kernel.suid-dumpable',
   title: 'Core dumps of setuid programs are safe',
   failTitle: 'Core dumps of setuid programs are exposed',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'The core dump of a set-user-ID program contains what it read as root: password hashes, keys. The user who runs it may read the dump and choose its location.',

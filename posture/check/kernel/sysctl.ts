@@ -26,6 +26,7 @@ export interface SysctlCheckText extends RuleText {
 /** A check of live sysctl values, not of files below /etc. */
 export function sysctlCheck({ rules, reference, ...text }: SysctlCheckText): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: [reference ?? 'https://docs.kernel.org/admin-guide/sysctl/kernel.html'],
     judges: 'node',

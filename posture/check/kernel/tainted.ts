@@ -12,6 +12,7 @@ export const tainted = nodeCheck({
   id: 'kernel.tainted',
   title: 'Kernel is not tainted by modules',
   failTitle: 'Kernel is tainted by modules',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'Unsigned modules are how rootkits persist and how untested code crashes the host. The mark remains until the next boot, even after the module is unloaded.',

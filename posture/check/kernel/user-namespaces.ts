@@ -16,6 +16,7 @@ export const userNamespaces = nodeCheck({
   id: 'kernel.user-namespaces',
   title: 'User namespaces are restricted',
   failTitle: 'User namespaces are open to all users',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'In a new user namespace an unprivileged process holds all capabilities, and reaches parts of the kernel (netfilter, file systems) in which most recent privilege escalations were found.',

@@ -11,6 +11,7 @@ export const servingCertificate = nodeCheck({
   id: 'kubelet.serving-certificate',
   title: 'Kubelet serves a certificate that clients can verify',
   failTitle: 'Kubelet serves a certificate that nobody can verify',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'The API server sends the commands of users and their output through the kubelet. With a certificate of its own making anybody on the network can impersonate the node.',

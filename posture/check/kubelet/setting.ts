@@ -34,6 +34,7 @@ export function kubeletCheck({
   ...text
 }: RuleText & { readonly judge: (kubelet: KubeletFact) => Judgement }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: ['https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/'],
     judges: 'kubelet',

@@ -9,6 +9,7 @@ export const sourceAddresses = kubeletCheck({
   id: 'kubelet.source-addresses',
   title: 'Kubelet answers chosen source addresses only',
   failTitle: 'Kubelet answers every source address',
+  judgedBy: 'configuration',
   severity: 'low',
   rationale:
     'Only the API server and the monitoring of the cluster have to reach the kubelet. A filter of addresses keeps everybody else from its ports, also while a flaw of the kubelet or a stolen certificate would let them in.',

@@ -12,6 +12,7 @@ export const unobserved = nodeCheck({
   id: 'runtime.unobserved',
   title: 'All containers and engines are inspected',
   failTitle: 'Some containers or engines are not inspected',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'No check judges a container that is not inspected: what it can do on the host stays unnoticed. This affects containers of an engine that is stopped, hangs or refuses the agent, and containers that were started without an engine.',

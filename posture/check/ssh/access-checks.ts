@@ -4,7 +4,7 @@ import type { Observed } from '../../observed.ts';
 import { fail, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
-import type { NodeCheck } from '../check.ts';
+import type { NodeCheck, RuleText } from '../check.ts';
 import { isoTime, quote, quoteList } from '../evidence-text.ts';
 import { judgeList } from '../judge-list.ts';
 import { longList } from '../long-list.ts';
@@ -25,7 +25,7 @@ function accessCheck<K extends keyof SshAccessFact>({
   whenAbsent,
   judge,
   ...text
-}: Pick<NodeCheck, 'id' | 'title' | 'failTitle' | 'severity' | 'rationale' | 'remediation'> & {
+}: Omit<RuleText, 'severityLevels'> & {
   readonly reads: K;
   readonly reference: string;
   /** Why there is nothing to judge where it is absent. */
@@ -37,6 +37,7 @@ function accessCheck<K extends keyof SshAccessFact>({
   ) => Judgement;
 }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: [reference],
     judges: 'sshd',
@@ -332,6 +333,7 @@ export const SSH_ACCESS_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.trust-files',
     title: 'No file trusts users of other hosts',
     failTitle: 'Files trust users of other hosts',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'hosts.equiv, .rhosts and their kin let users of other hosts in without a password as soon as a service honours them. A line + + is everyone.',

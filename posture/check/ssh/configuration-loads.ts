@@ -7,6 +7,7 @@ export const configurationLoads = nodeCheck({
   id: 'ssh.configuration-loads',
   title: 'sshd accepts its configuration',
   failTitle: 'sshd rejects its configuration',
+  judgedBy: 'configuration',
   severity: 'medium',
   rationale:
     'sshd exits at a line that it does not accept: a reload or the next boot leaves the host without SSH, and until then the running sshd uses an older configuration than the files contain.',

@@ -125,6 +125,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.authorized-key-strength',
     title: 'SSH keys of accounts are strong enough',
     failTitle: 'SSH keys of accounts are too weak',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'The private key of a DSA or short RSA key can be computed from the public one: whoever does that logs in as the account.',
@@ -153,6 +154,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.authorized-keys-files',
     title: 'Only its owner can change SSH keys of an account',
     failTitle: 'Others can change SSH keys of an account',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'Whoever can write to the file of keys, or to a directory above it, adds a key and logs in as the account.',
@@ -181,6 +183,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.root-authorized-keys',
     title: 'SSH keys of root are restricted',
     failTitle: 'SSH keys of root are unrestricted',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'A key without restriction is a shell of root from anywhere. from= limits the addresses, command= the program: a stolen key is worth less.',
@@ -195,6 +198,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.system-account-keys',
     title: 'System accounts have no unrestricted SSH keys',
     failTitle: 'System accounts have unrestricted SSH keys',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'Nobody logs in as a system account. A key for one is a way in that stays when accounts of people are removed, a usual trace of an attacker.',
@@ -215,6 +219,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'ssh.unencrypted-private-key',
     title: 'Private SSH keys of accounts have a passphrase',
     failTitle: 'Private SSH keys of accounts have no passphrase',
+    judgedBy: 'effect',
     severity: 'high',
     rationale:
       'Whoever reads the file logs in wherever the key is accepted. On a container host that is everyone who escapes from a container: the next host is one command away.',

@@ -39,6 +39,7 @@ export const knownVulnerabilities = nodeCheck({
   id: 'ssh.known-vulnerabilities',
   title: 'sshd has no known vulnerabilities',
   failTitle: 'sshd lacks fixes of known vulnerabilities',
+  judgedBy: 'effect',
   severity: 'high',
   rationale:
     'sshd answers everyone who reaches its port, and parts of it run as root: a flaw such as CVE-2024-6387 gives root without a login.',

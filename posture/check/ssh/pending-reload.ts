@@ -10,6 +10,7 @@ export const pendingReload = nodeCheck({
   id: 'ssh.pending-reload',
   title: 'sshd runs with its current configuration',
   failTitle: 'sshd runs with an outdated configuration',
+  judgedBy: 'effect',
   severity: 'low',
   rationale: 'A hardened file has no effect before sshd reads it, and a weakened one takes effect at the next restart.',
   remediation: 'Run sshd -t, then systemctl reload ssh (sshd on the Red Hat family).',

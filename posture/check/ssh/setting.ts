@@ -32,6 +32,7 @@ export function sshCheck<const K extends JudgedKeyword, const M extends JudgedKe
   readonly judge: (settings: Readonly<Record<K | M, SshSetting>>) => Judgement;
 }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'configuration',
     ...text,
     references: ['https://man.openbsd.org/sshd_config'],
     judges: 'sshd',

@@ -21,6 +21,7 @@ export function swarmCheck({
   ...text
 }: RuleText & { readonly reference: string; readonly judge: (facts: SwarmFacts) => Judgement }): NodeCheck {
   return nodeCheck({
+    judgedBy: 'effect',
     ...text,
     references: [reference],
     judges: 'docker',

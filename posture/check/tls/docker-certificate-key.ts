@@ -17,6 +17,7 @@ export const dockerCertificateKey = listenerCheck({
   id: 'tls.docker-certificate-key',
   title: 'TLS key of the Docker port is strong',
   failTitle: 'TLS key of the Docker port is weak',
+  judgedBy: 'effect',
   severity: 'high',
   rationale: 'An attacker who can compute the key can impersonate this daemon and read what clients send.',
   remediation: 'Create a new key (EC P-256 or RSA of 3072 bits), have the private CA certify it, and restart Docker.',

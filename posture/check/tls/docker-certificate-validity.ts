@@ -15,6 +15,7 @@ export const dockerCertificateValidity = parameterized(
       id: 'tls.docker-certificate-validity',
       title: `Docker TLS certificate is valid for ${counted(warningDays, 'day')}`,
       failTitle: 'Docker TLS certificate is invalid or expires soon',
+      judgedBy: 'effect',
       severity: 'high',
       severityLevels: [
         { severity: 'high', when: 'the certificate is not valid now' },

@@ -8,6 +8,7 @@ export const dockerClientCert = listenerCheck({
   id: 'tls.docker-client-cert',
   title: 'Docker port requires a client certificate',
   failTitle: 'Docker port accepts clients without certificate',
+  judgedBy: 'effect',
   severity: 'critical',
   severityLevels: [
     { severity: 'critical', when: 'the port is reachable from other hosts' },

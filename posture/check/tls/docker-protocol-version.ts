@@ -10,6 +10,7 @@ export const dockerProtocolVersion = listenerCheck({
   id: 'tls.docker-protocol-version',
   title: 'Docker port offers only TLS 1.2 or later',
   failTitle: 'Docker port offers outdated TLS versions',
+  judgedBy: 'effect',
   severity: 'medium',
   rationale:
     'Older versions of TLS use broken hashes and modes. An attacker on the network may downgrade both ends to them.',

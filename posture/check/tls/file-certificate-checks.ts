@@ -61,6 +61,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'tls.administrator-credentials',
     title: 'No credentials of cluster administrators on a worker',
     failTitle: 'Credentials of cluster administrators on a worker',
+    judgedBy: 'effect',
     severity: 'critical',
     rationale:
       'A certificate of the group system:masters bypasses all authorization of the cluster and cannot be revoked: whoever reads the file owns the cluster until it expires.',
@@ -96,6 +97,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'tls.authority-key',
     title: 'No private key of a cluster CA on a worker',
     failTitle: 'Private key of a cluster CA on a worker',
+    judgedBy: 'effect',
     severity: 'critical',
     rationale:
       'Whoever has the key of the CA makes a certificate for any user or node of the cluster. On a worker, that is whoever escapes from a container.',
@@ -113,6 +115,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'tls.bootstrap-token',
     title: 'No bootstrap token was left behind',
     failTitle: 'A bootstrap token was left behind',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'With a bootstrap token that has not expired, a machine joins the cluster as a node and gets the secrets of its pods.',
@@ -128,6 +131,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
     id: 'tls.certificate-strength',
     title: 'Keys and signatures of certificates are strong',
     failTitle: 'Keys or signatures of certificates are weak',
+    judgedBy: 'configuration',
     severity: 'medium',
     rationale: 'A short key can be computed, and a certificate with a SHA-1 or MD5 signature can be forged.',
     remediation: 'Issue the named certificates anew with EC P-256 or RSA of 3072 bits, and SHA-256.',
@@ -155,6 +159,7 @@ export const FILE_CERTIFICATE_CHECKS: readonly NodeCheck[] = Object.freeze([
       id: 'tls.certificate-validity',
       title: 'Certificates of the host are valid for a while',
       failTitle: 'Certificates of the host are expired or expire soon',
+      judgedBy: 'configuration',
       severity: 'high',
       severityLevels: [
         { severity: 'high', when: 'a certificate has expired' },

@@ -25,6 +25,7 @@ export const SERVICE_PORT_CHECKS: readonly ListenerCheck[] = Object.freeze([
     id: 'tls.containerd-client-cert',
     title: 'containerd port requires a client certificate',
     failTitle: 'containerd port accepts clients without certificate',
+    judgedBy: 'effect',
     severity: 'critical',
     severityLevels: [
       { severity: 'critical', when: 'the port is reachable from other hosts' },
@@ -49,6 +50,7 @@ export const SERVICE_PORT_CHECKS: readonly ListenerCheck[] = Object.freeze([
     id: 'tls.etcd-client-cert',
     title: 'etcd requires a client certificate',
     failTitle: 'etcd answers clients without certificate',
+    judgedBy: 'effect',
     severity: 'critical',
     severityLevels: [
       { severity: 'critical', when: 'the port is reachable from other hosts' },
@@ -73,6 +75,7 @@ export const SERVICE_PORT_CHECKS: readonly ListenerCheck[] = Object.freeze([
     id: 'tls.etcd-metrics',
     title: 'Metrics of etcd are local or protected',
     failTitle: 'Metrics of etcd are open to the network',
+    judgedBy: 'effect',
     severity: 'low',
     rationale: 'They name members, versions and load of the store of the cluster to whoever asks.',
     remediation: 'Set --listen-metrics-urls to http://127.0.0.1:2381 (kubeadm: /etc/kubernetes/manifests/etcd.yaml).',
@@ -86,6 +89,7 @@ export const SERVICE_PORT_CHECKS: readonly ListenerCheck[] = Object.freeze([
     id: 'tls.etcd-protocol-version',
     title: 'etcd offers only current TLS',
     failTitle: 'etcd offers outdated TLS',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'Older versions of TLS, and suites without forward secrecy or authenticated encryption, let an attacker on the network read the secrets of the cluster.',
@@ -118,6 +122,7 @@ export const SERVICE_PORT_CHECKS: readonly ListenerCheck[] = Object.freeze([
     id: 'tls.streaming-client-cert',
     title: 'Streaming port is local or requires a certificate',
     failTitle: 'Streaming port accepts clients without certificate',
+    judgedBy: 'effect',
     severity: 'medium',
     rationale:
       'This port of containerd or CRI-O carries kubectl exec and attach. Without certificates only a token of a minute, in the address, keeps others out of the containers.',

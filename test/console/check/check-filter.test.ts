@@ -7,6 +7,7 @@ function checkOf(id: string, severity: Check['severity'], more: Partial<Check> =
   const plain = {
     title: id,
     failTitle: `not ${id}`,
+    judgedBy: 'effect',
     severityLevels: [],
     judges: 'container',
     rationale: '',
