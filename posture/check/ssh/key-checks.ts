@@ -224,7 +224,7 @@ export const SSH_KEY_CHECKS: readonly NodeCheck[] = Object.freeze([
     rationale:
       'Whoever reads the file logs in wherever the key is accepted. On a container host that is everyone who escapes from a container: the next host is one command away.',
     remediation:
-      'Remove the named keys from this host; use agent forwarding to a trusted host, a certificate, or a hardware key. ssh-keygen -p adds a passphrase.',
+      'Remove the named keys from this host. To reach another one, connect through it from your own machine (ssh -J HOST, which shows it no key), or use short-lived certificates or a hardware key. ssh-keygen -p adds a passphrase.',
     references: ['https://man.openbsd.org/ssh-keygen'],
     judges: 'node',
     needs: ['accounts'],
