@@ -27,7 +27,7 @@ export interface Diagnostic<S> {
 export interface DiagnosticReport extends DiagnosticResult, Pick<Diagnostic<unknown>, 'id' | 'title'> {}
 
 /** Deadline of each diagnostic, in milliseconds. */
-export const DIAGNOSTIC_DEADLINE_MS = 2_000;
+export const DIAGNOSTIC_DEADLINE_MS = 5_000;
 
 /** No problem. */
 export function ok(observed: string): DiagnosticResult {
