@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { list, object, string } from '../../posture/schema.ts';
+import { integer, list, object, string, withDefault } from '../../posture/schema.ts';
+import type { InventoryGap } from '../../vulnerability/package.ts';
 import { readRange } from './directory-handle.ts';
 import { decompress } from './archive/decompression.ts';
 import type { Blob } from './archive/decompression.ts';
+import { LayerChangeset } from './archive/layer-changeset.ts';
+import type { ChangedDirectory } from './archive/layer-changeset.ts';
+import { INDEX_LIMITS } from './archive/layer-index.ts';
+import { TarReader } from './archive/tar-reader.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { LayerDirectory } from './layer-tree.ts';
 
@@ -29,10 +34,18 @@ export interface FoundLayer {
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
 /** Names that Docker makes for directories of layers. */
 const CACHE_ID = /^[0-9a-z]{20,128}$/;
-const OPAQUE = '.wh..wh..opq';
 /** Metadata of one layer with a million files has about 1 GiB. */
 const LIMITS = { maxBytes: 2 * 1024 ** 3, maxRatio: 1000, freeBytes: 256 * 1024 ** 2 };
-const MAX_LINE_BYTES = 64 * 1024;
+/** The padding behind an archive is one line for each MiB, in base64. */
+const MAX_LINE_LENGTH = 2 * 1024 ** 2;
+const MAX_GAPS = 200;
+/** Lines of tar-split: bytes of the archive; the others are entries. */
+const SEGMENT = 2;
+const SPLIT_ENTRY = object({
+  type: integer('', 1, SEGMENT),
+  size: withDefault(integer('', 0), 0),
+  payload: withDefault(string('', MAX_LINE_LENGTH), ''),
+});
 const MAX_CONFIGURATION_BYTES = 4 * 1024 * 1024;
 /** What is read of an image configuration (image-spec, config.md). */
 const CONFIGURATION = object({ rootfs: object({ diff_ids: list(string('', 200), '', 1000) }) });
@@ -96,12 +109,12 @@ export function readDiffIds(path: string, digest: string): DiffIds {
   }
 }
 
-/** Reads the markers of opaque directories of layers that were found. */
+/** Reads what the attributes of overlayfs say about layers that were found. */
 export async function readFoundLayers(found: readonly FoundLayer[]): Promise<LocatedLayers> {
   const layers: LayerDirectory[] = [];
   try {
     for (const { path, entryList } of found)
-      layers.push({ path, opaque: entryList === undefined ? new Set() : await readOpaque(entryList) });
+      layers.push({ path, ...(entryList === undefined ? { opaque: new Set(), gaps: [] } : await readAttributes(entryList)) });
     return { ok: true, layers };
   } catch (error) {
     return refusedLayers(error);
@@ -122,10 +135,30 @@ function readSmall(path: string): string {
 }
 
 /**
- * The opaque directories that the metadata of a layer lists: one JSON object per line, of which those of type 1 have the
- * name of an entry (github.com/vbatts/tar-split, storage/entry.go).
+ * What the attributes of overlayfs say about the directory of a layer, which Node cannot read. It follows from the
+ * headers of the layer's archive, which the engine keeps: one JSON object per line, in type 2 with bytes of the archive,
+ * in type 1 with the size of a content that is left out (github.com/vbatts/tar-split, storage/entry.go).
  */
-async function readOpaque(path: string): Promise<ReadonlySet<string>> {
+async function readAttributes(path: string): Promise<Pick<LayerDirectory, 'opaque' | 'gaps'>> {
+  const gaps: InventoryGap[] = [];
+  const layer = new LayerChangeset({
+    limits: INDEX_LIMITS,
+    onGap: (at, reason) => {
+      if (gaps.length < MAX_GAPS) gaps.push({ path: at.slice(0, 1024), reason });
+    },
+    olderFile: () => undefined,
+  });
+  let entries = 0;
+  const reader = new TarReader((entry) => {
+    entries += 1;
+    layer.add(entry, entries);
+    return undefined;
+  });
+  for await (const line of readLines(path)) replayLine(line, reader);
+  return { opaque: opaqueDirectories(layer.root), gaps };
+}
+
+async function* readLines(path: string): AsyncGenerator<string> {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const sizeBytes = fstatSync(descriptor).size;
@@ -134,30 +167,46 @@ async function readOpaque(path: string): Promise<ReadonlySet<string>> {
       read: (offset, length) =>
         readRange(descriptor, { offset, length: Math.max(0, Math.min(length, sizeBytes - offset)) }),
     };
-    const opaque = new Set<string>();
     let rest = '';
     const decoder = new TextDecoder();
     for await (const chunk of decompress(blob, LIMITS)) {
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
-      if (rest.length > MAX_LINE_BYTES * 16) throw new FileTreeError('damaged', 'the metadata of a layer is damaged');
-      for (const line of lines) if (line.includes(OPAQUE)) addOpaque(line, opaque);
+      if (rest.length > MAX_LINE_LENGTH) throw damaged();
+      yield* lines;
     }
-    if (rest.includes(OPAQUE)) addOpaque(rest, opaque);
-    return opaque;
+    yield rest;
   } finally {
     closeSync(descriptor);
   }
 }
 
-function addOpaque(line: string, opaque: Set<string>): void {
-  let name: unknown;
+function replayLine(line: string, reader: TarReader): void {
+  if (line === '') return;
+  let parsed;
   try {
-    ({ name } = JSON.parse(line) as { name?: unknown });
+    parsed = SPLIT_ENTRY.parse(JSON.parse(line));
   } catch (error) {
-    throw new FileTreeError('damaged', 'the metadata of a layer is damaged', { cause: error });
+    throw damaged(error);
   }
-  if (typeof name !== 'string') return;
-  const names = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (names.pop() === OPAQUE) opaque.add(`/${names.join('/')}`);
+  if (!parsed.ok) throw damaged();
+  const { type, size, payload } = parsed.value;
+  if (type === SEGMENT) reader.write(Buffer.from(payload, 'base64'));
+  // The padding, which `skippableBytes` counts, comes with the next bytes of the archive.
+  else if (Math.ceil(size / 512) * 512 !== reader.skippableBytes) throw damaged();
+  else reader.skip(size);
+}
+
+function opaqueDirectories(root: ChangedDirectory): ReadonlySet<string> {
+  const opaque = new Set<string>();
+  const visit = (directory: ChangedDirectory, path: string): void => {
+    if (directory.isOpaque) opaque.add(path);
+    for (const [name, node] of directory.children) if (node.kind === 'directory') visit(node, `${path}/${name}`);
+  };
+  visit(root, '');
+  return opaque;
+}
+
+function damaged(cause?: unknown): FileTreeError {
+  return new FileTreeError('damaged', 'the metadata of a layer is damaged', { cause });
 }

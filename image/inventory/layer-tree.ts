@@ -1,3 +1,4 @@
+import type { InventoryGap } from '../../vulnerability/package.ts';
 import { DirectoryPool } from './directory-handle.ts';
 import type { DirectoryHandle } from './directory-handle.ts';
 import { FileTreeError } from './file-tree.ts';
@@ -12,9 +13,11 @@ export interface LayerDirectory {
   readonly path: string;
   /**
    * Directories of this layer that hide those of older layers, absolute in the image. They carry an extended attribute
-   * that Node cannot read, so whoever makes the list takes them from elsewhere.
+   * that Node cannot read, so whoever makes the list takes them from elsewhere. overlayfs ignores that of `/`.
    */
   readonly opaque: ReadonlySet<string>;
+  /** Places where the directory does not show what the kernel shows. */
+  readonly gaps: readonly InventoryGap[];
 }
 
 /** A directory of the merged tree: the directories of the layers that it consists of, newest first. */
@@ -54,9 +57,8 @@ export function openLayerTree(layers: readonly LayerDirectory[]): OpenFileTree {
     const pool = pools[index];
     return pool === undefined ? [] : [{ layer, handle: pool.root }];
   });
-  const opaqueRoot = layers.findIndex(({ opaque }) => opaque.has('/'));
   const tree = createSourceTree<MergedDirectory>({
-    root: { path: '', parts: opaqueRoot < 0 ? parts : parts.slice(0, opaqueRoot + 1) },
+    root: { path: '', parts },
     entries,
     enter: (directory, name) => {
       const entry = lookup(directory, name);
@@ -67,7 +69,7 @@ export function openLayerTree(layers: readonly LayerDirectory[]): OpenFileTree {
     file: (directory, name) => new MergedFile(directory, name),
     lookup,
   });
-  return { ...tree, close };
+  return { ...tree, walk: (visit) => [...layers.flatMap(({ gaps }) => gaps), ...tree.walk(visit)], close };
 }
 
 /** The newest layer that has an entry of this name decides what it is. */

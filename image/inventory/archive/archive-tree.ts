@@ -15,8 +15,9 @@ import { decompress, EXPANSION_LIMITS } from './decompression.ts';
 import type { ExpansionLimits } from './decompression.ts';
 import { findImage } from './image-manifest.ts';
 import type { ArchivedImage, ImageChoice } from './image-manifest.ts';
+import type { FileNode, IndexLimits } from './layer-changeset.ts';
 import { INDEX_LIMITS, LayerIndex } from './layer-index.ts';
-import type { DirectoryNode, FileNode, IndexLimits, IndexNode } from './layer-index.ts';
+import type { DirectoryNode, IndexNode } from './layer-index.ts';
 import { TarReader } from './tar-reader.ts';
 import type { TarContent } from './tar-reader.ts';
 

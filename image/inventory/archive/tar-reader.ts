@@ -4,13 +4,15 @@ import { FileTreeError } from '../file-tree.ts';
 export interface TarEntry {
   /** As the archive names it: relative or absolute, possibly with `..`. */
   readonly name: string;
-  /** `sparse`: a file of GNU tar without its holes, whose content cannot be read here. `other`: devices and FIFOs. */
-  readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'sparse' | 'other';
+  /** `sparse`: a file of GNU tar without its holes, whose content cannot be read here. `other`: FIFOs. */
+  readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'sparse' | 'device' | 'other';
   readonly sizeBytes: number;
   /** Permission bits, with setuid and setgid. */
   readonly mode: number;
   /** Where a link leads; empty for other entries. */
   readonly target: string;
+  /** It carries an extended attribute of overlayfs: dockerd sets it, and the kernel then shows other files. */
+  readonly hasOverlayAttributes: boolean;
 }
 
 /** Receives the content of one entry in pieces. */
@@ -36,11 +38,13 @@ const KINDS: Readonly<Record<string, TarEntry['kind']>> = {
   '7': 'file',
   '1': 'hardlink',
   '2': 'symlink',
+  '3': 'device',
+  '4': 'device',
   '5': 'directory',
 };
 
-/** Devices and FIFOs, which like links and directories have no content, whatever size their header says. */
-const DEVICES = '346';
+/** Like devices, links and directories it has no content, whatever size its header says. */
+const FIFO = '6';
 
 /** What a pax header says about the next entry. Empty texts count as absent. */
 interface PaxRecords {
@@ -50,7 +54,11 @@ interface PaxRecords {
   /** A sparse file of GNU tar: its content is not what it expands to. */
   isSparse?: boolean;
   sparseName?: string;
+  hasOverlayAttributes?: boolean;
 }
+
+/** Extended attributes of overlayfs in pax records; those of `user` count where an engine runs without privileges. */
+const OVERLAY_ATTRIBUTE = /^SCHILY\.xattr\.(?:trusted|user)\.overlay\./;
 
 /** The headers before an entry that describe it. */
 interface Extended {
@@ -156,7 +164,7 @@ export class TarReader {
     const isSparse = pax.isSparse === true || flag === 'S';
     const name = firstFilled(isSparse ? pax.sparseName : undefined, longName, pax.path, ownName);
     const kind = isSparse ? 'sparse' : kindOf(flag, name);
-    const hasContent = kind === 'file' || kind === 'sparse' || (kind === 'other' && !DEVICES.includes(flag));
+    const hasContent = kind === 'file' || kind === 'sparse' || (kind === 'other' && flag !== FIFO);
     const bytes = hasContent ? (pax.size ?? size) : 0;
     const sink = this.#onEntry({
       name,
@@ -164,6 +172,7 @@ export class TarReader {
       sizeBytes: bytes,
       mode: numberOf(block.subarray(100, 108)) & 0o7777,
       target: firstFilled(longTarget, pax.linkpath, textOf(block.subarray(157, 257))),
+      hasOverlayAttributes: pax.hasOverlayAttributes === true,
     });
     this.#expect(bytes, sink);
   }
@@ -213,6 +222,7 @@ function readPax(bytes: Uint8Array): PaxRecords {
     else if (key === 'size') records.size = sizeOf(decoder.decode(value));
     else if (key === 'GNU.sparse.name') records.sparseName = textOf(value);
     if (key.startsWith('GNU.sparse.')) records.isSparse = true;
+    if (OVERLAY_ATTRIBUTE.test(key)) records.hasOverlayAttributes = true;
     at += length;
   }
   return records;

@@ -48,9 +48,9 @@ void t.test('layers are merged, newest first', { skip: !isRoot && 'not root' }, 
   const newest = makeRoot(t, { 'c/3': 'new', 'd/2': 'new' });
   whiteout(newest, 'e');
   const tree = openLayerTree([
-    { path: newest, opaque: new Set() },
-    { path: middle, opaque: new Set(['/c']) },
-    { path: old, opaque: new Set() },
+    { path: newest, opaque: new Set(), gaps: [] },
+    { path: middle, opaque: new Set(['/c']), gaps: [] },
+    { path: old, opaque: new Set(), gaps: [] },
   ]);
   t.teardown(() => tree.close());
   const paths: string[] = [];
@@ -66,12 +66,16 @@ void t.test('layers are merged, newest first', { skip: !isRoot && 'not root' }, 
   t.equal(textOf(tree, '/d/1'), undefined, 'below a directory that replaced a file');
   t.strictSame(tree.list('/c'), ['2', '3']);
   const one = openLayerTree([
-    { path: newest, opaque: new Set(['/']) },
-    { path: old, opaque: new Set() },
+    { path: newest, opaque: new Set(['/']), gaps: [{ path: '/x', reason: 'other' }] },
+    { path: old, opaque: new Set(), gaps: [] },
   ]);
-  t.strictSame(one.list('/'), ['c', 'd']);
+  t.strictSame(one.list('/'), ['a', 'b', 'c', 'd', 'link'], 'the kernel ignores the attribute of a root');
+  t.strictSame(
+    one.walk(() => undefined),
+    [{ path: '/x', reason: 'other' }],
+  );
   one.close();
-  t.throws(() => openLayerTree([{ path: '/absent', opaque: new Set() }]), { code: 'ENOENT' });
+  t.throws(() => openLayerTree([{ path: '/absent', opaque: new Set(), gaps: [] }]), { code: 'ENOENT' });
   t.end();
 });
 

@@ -92,8 +92,8 @@ void t.test('layers in place', (t) => {
   chmodSync(join(older, 'bin/ping'), 0o4755);
   const opaque = new Set<string>();
   const tree = openLayerTree([
-    { path: newer, opaque },
-    { path: older, opaque },
+    { path: newer, opaque, gaps: [] },
+    { path: older, opaque, gaps: [] },
   ]);
   t.strictSame(pathsOf(takeInventory(tree).setuid), ['/bin/su']);
   tree.close();
