@@ -114,7 +114,10 @@ export async function readFoundLayers(found: readonly FoundLayer[]): Promise<Loc
   const layers: LayerDirectory[] = [];
   try {
     for (const { path, entryList } of found)
-      layers.push({ path, ...(entryList === undefined ? { opaque: new Set(), gaps: [] } : await readAttributes(entryList)) });
+      layers.push({
+        path,
+        ...(entryList === undefined ? { opaque: new Set(), gaps: [] } : await readAttributes(entryList)),
+      });
     return { ok: true, layers };
   } catch (error) {
     return refusedLayers(error);
