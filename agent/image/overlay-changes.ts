@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isInventoryFile } from '../../image/inventory/inventory.ts';
+import { isInventoryFile, isInventoryLink } from '../../image/inventory/inventory.ts';
 import { SETUID_BITS } from '../../image/inventory/setuid-collection.ts';
 import type { OverlayRoot } from './overlay-root.ts';
 
@@ -38,6 +38,7 @@ export async function findImageChange({ upper, lower, merged }: OverlayRoot): Pr
       const at = `${path}/${entry.name}`;
       if (entry.isDirectory()) pending.push(await levelBelow(level, entry.name));
       else if (entry.isSymbolicLink()) {
+        if (isInventoryLink(at)) return 'it added or changed a link that an inventory follows';
         if (await hidesSomething(level, entry.name, at)) return 'it replaced a file that an inventory reads';
       } else {
         const stats = await lstat(join(level.upper, entry.name));

@@ -8,10 +8,10 @@ import type { InventoryGap } from '../../vulnerability/package.ts';
  */
 export interface FileTree {
   /**
-   * Visits each regular file once, with bounds on entries and depth. Pseudo file systems and mounts are not entered.
-   * Returns what could not be walked. What `visit` throws ends the walk.
+   * Visits each regular file once, and names each symbolic link, with bounds on entries and depth. Pseudo file systems
+   * and mounts are not entered. Returns what could not be walked. What `visit` throws ends the walk.
    */
-  readonly walk: (visit: (file: TreeFile) => void) => readonly InventoryGap[];
+  readonly walk: (visit: (file: TreeFile) => void, onLink?: (path: string) => void) => readonly InventoryGap[];
   /**
    * The regular file at a path, links followed inside the image; undefined if absent. Its `path` is the one
    * that the links lead to. Throws `FileTreeError` where a directory on the way cannot be read.

@@ -3,10 +3,12 @@ import type { Detected, Detector } from './detector.ts';
 import { RELEASE_PATHS, readDistribution } from './distribution.ts';
 import { FileTreeError } from './file-tree.ts';
 import type { FileTree, TreeFile } from './file-tree.ts';
+import { findLinkedFiles, isLayoutLink } from './linked-files.ts';
+import type { Layout, LinkedFile } from './linked-files.ts';
 import type { PackageDatabase } from './os/package-database.ts';
 import { DETECTORS, PACKAGE_DATABASES } from './registry.ts';
 import { SetuidCollection } from './setuid-collection.ts';
-import { SystemLibraries } from './system-libraries.ts';
+import { LIBRARY_LAYOUTS, SystemLibraries } from './system-libraries.ts';
 import { compareText } from '../../posture/text-order.ts';
 
 /** Limits of one inventory. What is beyond them is a gap. */
@@ -53,6 +55,11 @@ export function isInventoryFile(file: Pick<TreeFile, 'path' | 'sizeBytes' | 'mod
   );
 }
 
+/** Whether an inventory may follow a symbolic link at this path to the description of a package. */
+export function isInventoryLink(path: string): boolean {
+  return DETECTORS.some(({ layouts }) => isLayoutLink(path, layouts));
+}
+
 /**
  * Lists the packages of an image, and its setuid and setgid files. Walks the tree once and offers each file to each
  * detector, then reads the databases of OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
@@ -65,23 +72,31 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   const counted = countedTree(tree, collection);
   const setuid = new SetuidCollection(limits);
   const libraries = new SystemLibraries();
+  const layouts = [...LIBRARY_LAYOUTS, ...detectors.flatMap((detector) => detector.layouts)];
+  const links: string[] = [];
   let files = 0;
   collection.attempt('/', '', () => {
-    const gaps = tree.walk((file) => {
-      files += 1;
-      if (files % 1000 === 0) options.onProgress?.({ files, packages: collection.size });
-      collection.stopIfExpired();
-      setuid.add(file);
-      libraries.add(file.path);
-      for (const detector of detectors) {
-        collection.attempt(file.path, detector.name, () => {
-          if (detector.matches(file)) collection.addLanguage(detector.detect(collection.counted(file), counted));
-        });
-      }
-    });
+    const gaps = tree.walk(
+      (file) => {
+        files += 1;
+        if (files % 1000 === 0) options.onProgress?.({ files, packages: collection.size });
+        collection.stopIfExpired();
+        setuid.add(file);
+        libraries.add(file.path);
+        for (const detector of detectors) {
+          collection.attempt(file.path, detector.name, () => {
+            if (detector.matches(file)) collection.addLanguage(detector.detect(collection.counted(file), counted));
+          });
+        }
+      },
+      (path) => {
+        if (isLayoutLink(path, layouts)) links.push(path);
+      },
+    );
     for (const gap of gaps) collection.addGap(gap);
     setuid.finishWalk(gaps);
   });
+  followLinks({ tree, counted, links, detectors, libraries, collection });
   const candidates = new Set([...collection.languagePaths(), ...libraries.paths()]);
   let listsFiles = false;
   const owned = new Set<string>();
@@ -107,6 +122,38 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   if (distribution === undefined && collection.hasSystemPackages)
     collection.addGap({ path: '/etc/os-release', reason: 'absent or without a valid ID: the distribution is unknown' });
   return { ...collection.finish(distribution, owned), setuid: setuid.result() };
+}
+
+/** Offers each detector the files that only a link gives the path by which it knows them. */
+function followLinks({
+  tree,
+  counted,
+  links,
+  detectors,
+  libraries,
+  collection,
+}: {
+  readonly tree: FileTree;
+  readonly counted: FileTree;
+  readonly links: readonly string[];
+  readonly detectors: readonly Detector[];
+  readonly libraries: SystemLibraries;
+  readonly collection: Collection;
+}): void {
+  const find = (name: string, layouts: readonly Layout[], take: (found: LinkedFile) => void): void =>
+    collection.attempt('/', name, () => {
+      const { files, gaps } = findLinkedFiles(tree, links, layouts);
+      for (const gap of gaps) collection.addGap(gap);
+      files.forEach(take);
+    });
+  find('', LIBRARY_LAYOUTS, ({ path }) => libraries.add(path));
+  for (const detector of detectors)
+    find(detector.name, detector.layouts, ({ path, file }) =>
+      collection.attempt(path, detector.name, () => {
+        const linked = collection.counted(file, path);
+        if (detector.matches(linked)) collection.addLanguage(detector.detect(linked, counted), file.path);
+      }),
+    );
 }
 
 /** Several paths may lead to one database through links. */
@@ -151,6 +198,8 @@ class Collection {
   readonly #languageGaps: InventoryGap[] = [];
   readonly #system: Package[] = [];
   readonly #gaps: InventoryGap[] = [];
+  /** Paths that are links, and the files that they lead to. */
+  readonly #behind = new Map<string, string>();
   readonly #limits: InventoryLimits;
   readonly #isExpired: () => boolean;
   #readBytes = 0;
@@ -175,7 +224,9 @@ class Collection {
     else this.#furtherGaps += 1;
   }
 
-  addLanguage({ packages, gaps }: Detected): void {
+  /** `behind`: the path of the file, where that of the packages is a link to it. */
+  addLanguage({ packages, gaps }: Detected, behind?: string): void {
+    if (behind !== undefined) for (const { path } of [...packages, ...gaps]) this.#behind.set(path, behind);
     const room = this.#limits.maxPackages - this.#languageGaps.length;
     this.#languageGaps.push(...gaps.slice(0, Math.max(0, room)));
     this.#add(this.#languages, { packages, gaps: gaps.slice(Math.max(0, room)) });
@@ -183,7 +234,7 @@ class Collection {
 
   /** Files that describe packages of languages, or would. */
   languagePaths(): ReadonlySet<string> {
-    return new Set([...this.#languages, ...this.#languageGaps].map(({ path }) => path));
+    return new Set([...[...this.#languages, ...this.#languageGaps].map(({ path }) => path), ...this.#behind.values()]);
   }
 
   addSystem(detected: Detected): void {
@@ -229,7 +280,7 @@ class Collection {
   }
 
   /** A file whose reads count against the limit. */
-  counted(file: TreeFile): TreeFile {
+  counted(file: TreeFile, path = file.path): TreeFile {
     const count = (bytes: Uint8Array): Uint8Array => {
       this.#readBytes += bytes.length;
       if (this.#readBytes > this.#limits.maxReadBytes)
@@ -237,7 +288,7 @@ class Collection {
       return bytes;
     };
     return {
-      path: file.path,
+      path,
       get sizeBytes() {
         return file.sizeBytes;
       },
@@ -253,8 +304,10 @@ class Collection {
 
   /** `owned`: files of OS packages, which are no packages of languages. */
   finish(distribution: Distribution | undefined, owned: ReadonlySet<string>): Inventory {
-    for (const gap of this.#languageGaps) if (!owned.has(gap.path)) this.addGap(gap);
-    const languages = this.#languages.filter(({ path }) => !owned.has(path));
+    const isOwned = ({ path }: { readonly path: string }): boolean =>
+      owned.has(path) || owned.has(this.#behind.get(path) ?? '');
+    for (const gap of this.#languageGaps) if (!isOwned(gap)) this.addGap(gap);
+    const languages = this.#languages.filter((each) => !isOwned(each));
     const gaps = this.#gaps.toSorted((a, b) => compareText(a.path, b.path) || compareText(a.reason, b.reason));
     if (this.#furtherGaps > 0)
       gaps.push({ path: '/', reason: `${String(this.#furtherGaps)} further gaps are not listed` });

@@ -69,7 +69,11 @@ export function openLayerTree(layers: readonly LayerDirectory[]): OpenFileTree {
     file: (directory, name) => new MergedFile(directory, name),
     lookup,
   });
-  return { ...tree, walk: (visit) => [...layers.flatMap(({ gaps }) => gaps), ...tree.walk(visit)], close };
+  return {
+    ...tree,
+    walk: (visit, onLink) => [...layers.flatMap(({ gaps }) => gaps), ...tree.walk(visit, onLink)],
+    close,
+  };
 }
 
 /** The newest layer that has an entry of this name decides what it is. */

@@ -65,7 +65,7 @@ export function createSourceTree<D>(source: TreeSource<D>, limits: WalkLimits = 
     return entry?.kind === 'file' ? { ...entry, path: `${last.found.path}/${name}` } : undefined;
   };
   return {
-    walk: (visit) => walk(source, limits, visit),
+    walk: (visit, onLink) => walk(source, limits, { visit, onLink }),
     file: (path) => {
       const found = resolveFile(path);
       return found?.kind === 'file' ? new LocatedFile(found.path, found.file) : undefined;
@@ -108,7 +108,12 @@ interface Pending<D> {
   readonly depth: number;
 }
 
-function walk<D>(source: TreeSource<D>, limits: WalkLimits, visit: (file: TreeFile) => void): InventoryGap[] {
+interface Visitor {
+  readonly visit: (file: TreeFile) => void;
+  readonly onLink: ((path: string) => void) | undefined;
+}
+
+function walk<D>(source: TreeSource<D>, limits: WalkLimits, { visit, onLink }: Visitor): InventoryGap[] {
   const gaps: InventoryGap[] = [];
   const pending: Pending<D>[] = [{ directory: source.root, path: '', depth: 0 }];
   let left = limits.maxEntries;
@@ -122,7 +127,8 @@ function walk<D>(source: TreeSource<D>, limits: WalkLimits, visit: (file: TreeFi
       if (kind === 'file') {
         if (isMangled(source, directory, name)) gaps.push({ path: at, reason: NOT_UTF8 });
         else visit(new LocatedFile(at, source.file(directory, name)));
-      } else if (kind === 'directory') {
+      } else if (kind === 'link') onLink?.(at);
+      else if (kind === 'directory') {
         if (depth >= limits.maxDepth) {
           gaps.push({
             path: at,

@@ -1,7 +1,13 @@
 import type { InventoryGap } from '../../vulnerability/package.ts';
+import type { Layout } from './linked-files.ts';
 
 /** Shared libraries directly in the directories that the dynamic loader searches, ld.so(8), with Debian's multiarch. */
 const LIBRARY = /^\/(?:usr\/)?lib(?:32|64|x32)?(?:\/[a-z0-9_]+-linux-[a-z0-9]+)?\/[^/]+\.so(?:\.[^/]+)?$/;
+/** The same by the last names of the path, for a directory of libraries that is a link. */
+export const LIBRARY_LAYOUTS: readonly Layout[] = [
+  [/^lib(?:32|64|x32)?$/, /\.so(?:\.|$)/],
+  [/^lib(?:32|64|x32)?$/, /^[a-z0-9_]+-linux-[a-z0-9]+$/, /\.so(?:\.|$)/],
+];
 /** A desktop system has about 3,000. */
 const MAX_LIBRARIES = 20_000;
 

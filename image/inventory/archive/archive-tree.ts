@@ -5,7 +5,8 @@ import type { OpenFileTree } from '../file-tree.ts';
 import { isInventoryFile } from '../inventory.ts';
 import { resolveInside } from '../path-resolution.ts';
 import type { PathEntry } from '../path-resolution.ts';
-import { PACKAGE_DATABASES } from '../registry.ts';
+import { findLinkedFiles } from '../linked-files.ts';
+import { DETECTORS, PACKAGE_DATABASES } from '../registry.ts';
 import { createSourceTree } from '../source-tree.ts';
 import type { SourceEntry, SourceFile } from '../source-tree.ts';
 import { openArchiveBlobs } from './archive-blobs.ts';
@@ -112,7 +113,7 @@ async function readImage(image: ArchivedImage, store: ContentStore, reading: Rea
 
 /**
  * Reads once more what is wanted under another name than that of its first entry: by a hard link, or because a package
- * database lies behind a link.
+ * database or the description of a package lies behind a link.
  */
 async function readLate(
   image: ArchivedImage,
@@ -123,8 +124,14 @@ async function readLate(
   const tree = treeOf(index, store);
   const nodes = new Map<number, FileNode>();
   for (const node of index.late) if (node.content === undefined) nodes.set(node.entry, node);
-  const fixed = [...RELEASE_PATHS, ...PACKAGE_DATABASES.flatMap((database) => database.locate(tree))];
-  for (const path of fixed) {
+  const links: string[] = [];
+  tree.walk(
+    () => undefined,
+    (path) => void links.push(path),
+  );
+  const linked = DETECTORS.flatMap(({ layouts }) => findLinkedFiles(tree, links, layouts).files);
+  const fixed = [...RELEASE_PATHS, ...PACKAGE_DATABASES.flatMap((database) => database.files(tree))];
+  for (const path of [...fixed, ...linked.map(({ file }) => file.path)]) {
     const node = tree.node(path);
     if (node !== undefined && node.content === undefined) nodes.set(node.entry, node);
   }
@@ -188,7 +195,7 @@ function treeOf(index: LayerIndex, store: ContentStore): IndexedTree {
   });
   return {
     ...tree,
-    walk: (visit) => [...index.gaps, ...tree.walk(visit)],
+    walk: (visit, onLink) => [...index.gaps, ...tree.walk(visit, onLink)],
     node: (path) => {
       const found = resolveInside(index.root, path, lookup);
       return found?.kind === 'file' ? found.file : undefined;

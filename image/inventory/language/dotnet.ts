@@ -15,6 +15,7 @@ const NUGET_TYPES: ReadonlySet<unknown> = new Set(['package', 'runtimepack']);
 export const dotnet: Detector = {
   name: 'dotnet',
   matches: ({ path }) => path.endsWith('.deps.json'),
+  layouts: [[/\.deps\.json$/]],
   detect: readDependencies,
 };
 

@@ -23,6 +23,7 @@ const UPX_MARK = 'UPX!';
 export const executable: Detector = {
   name: 'executable',
   matches: ({ sizeBytes, mode }) => (mode & 0o111) !== 0 && sizeBytes >= MIN_BYTES,
+  layouts: [],
   detect: readExecutable,
 };
 

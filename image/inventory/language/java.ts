@@ -30,6 +30,7 @@ const MANIFEST = /^META-INF\/MANIFEST\.MF$/i;
 export const java: Detector = {
   name: 'java',
   matches: ({ path, sizeBytes }) => sizeBytes > 0 && ARCHIVE.test(path),
+  layouts: [[ARCHIVE]],
   detect: (file) => readArchiveFile(file),
 };
 

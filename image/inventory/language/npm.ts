@@ -32,6 +32,11 @@ export const npm: Detector = {
     const name = baseName(path);
     return Object.hasOwn(LOCK_FILES, name) && !path.includes('/node_modules/');
   },
+  layouts: [
+    [/^node_modules$/, /^[^@.]/, /^package\.json$/],
+    [/^node_modules$/, /^@/, /^[^@.]/, /^package\.json$/],
+    [/^(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml)$/],
+  ],
   detect: (file, tree) => (file.path.endsWith('/package.json') ? readManifest(file) : readLock(file, tree)),
 };
 

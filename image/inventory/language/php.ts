@@ -12,6 +12,7 @@ const MAX_BYTES = 32 * 1024 * 1024;
 export const php: Detector = {
   name: 'php',
   matches: ({ path }) => path.endsWith('/composer/installed.json') || path.endsWith('/composer.lock'),
+  layouts: [[/^composer$/, /^installed\.json$/], [/^composer\.lock$/]],
   detect: (file, tree) => (file.path.endsWith('.lock') ? readLock(file, tree) : readInstalled(file)),
 };
 

@@ -17,6 +17,12 @@ const METADATA = /(?:\.dist-info\/METADATA|\.egg-info\/PKG-INFO|\/EGG-INFO\/PKG-
 export const python: Detector = {
   name: 'python',
   matches: ({ path }) => METADATA.test(path) || path.endsWith('.egg'),
+  layouts: [
+    [/\.dist-info$/, /^METADATA$/],
+    [/\.egg-info$/, /^PKG-INFO$/],
+    [/^EGG-INFO$/, /^PKG-INFO$/],
+    [/\.egg(?:-info)?$/],
+  ],
   detect: (file) =>
     file.path.endsWith('.egg') ? readEgg(file) : readMetadata(file, readTextStart(file, MAX_HEADER_BYTES)),
 };

@@ -17,6 +17,10 @@ const ASSIGNMENT = /^\s{0,16}\w{1,32}\.(name|version)\s{0,8}=\s{0,8}(?:Gem::Vers
 export const ruby: Detector = {
   name: 'ruby',
   matches: ({ path }) => path.endsWith('.gemspec') && /\/specifications\/(?:default\/)?[^/]+$/.test(path),
+  layouts: [
+    [/^specifications$/, /\.gemspec$/],
+    [/^specifications$/, /^default$/, /\.gemspec$/],
+  ],
   detect: readSpecification,
 };
 

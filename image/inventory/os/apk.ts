@@ -16,6 +16,7 @@ export const apk: PackageDatabase = Object.freeze({
   name: 'apk',
   reads: (path: string) => PATHS.includes(path),
   locate: () => PATHS,
+  files: () => PATHS,
   detect,
 });
 

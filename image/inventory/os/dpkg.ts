@@ -20,14 +20,23 @@ export const dpkg: PackageDatabase = Object.freeze({
     (path.startsWith(`${INFO_DIRECTORY}/`) && path.endsWith('.list')),
   locate: (tree: FileTree) => [
     STATUS,
-    ...tree
-      .list(STATUS_DIRECTORY)
-      .filter((name) => !name.endsWith('.md5sums'))
-      .slice(0, MAX_FILES)
-      .map((name) => `${STATUS_DIRECTORY}/${name}`),
+    ...filesOf(tree, STATUS_DIRECTORY, (name) => !name.endsWith('.md5sums')),
+  ],
+  files: (tree: FileTree) => [
+    STATUS,
+    ...filesOf(tree, STATUS_DIRECTORY, () => true),
+    ...filesOf(tree, INFO_DIRECTORY, (name) => name.endsWith('.list')),
   ],
   detect,
 });
+
+function filesOf(tree: FileTree, directory: string, isWanted: (name: string) => boolean): string[] {
+  return tree
+    .list(directory)
+    .filter(isWanted)
+    .slice(0, MAX_FILES)
+    .map((name) => `${directory}/${name}`);
+}
 
 function detect(file: TreeFile, context: DatabaseContext): Detected {
   const packages: Package[] = [];

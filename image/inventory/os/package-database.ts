@@ -12,6 +12,8 @@ export interface PackageDatabase {
   readonly reads: (path: string) => boolean;
   /** Paths of the databases that the image may have, absolute. Names of files only; bounded. */
   readonly locate: (tree: FileTree) => readonly string[];
+  /** Paths of all files that `detect` may read, with those of `locate`; bounded. */
+  readonly files: (tree: FileTree) => readonly string[];
   /** Reads one database. Bounded whatever it holds. Throws nothing but what `TreeFile.read` throws. */
   readonly detect: (file: TreeFile, context: DatabaseContext) => Detected;
 }

@@ -18,6 +18,7 @@ export const rpmManifest: PackageDatabase = Object.freeze({
   name: 'rpm-manifest',
   reads: (path: string) => PATHS.includes(path),
   locate: () => PATHS,
+  files: () => PATHS,
   detect,
 });
 

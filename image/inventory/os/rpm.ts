@@ -32,6 +32,12 @@ export const rpm: PackageDatabase = Object.freeze({
   name: 'rpm',
   reads: (path: string) => READS.has(path),
   locate: () => PATHS,
+  // SQLite looks for its log beside the file that a link leads to.
+  files: (tree: FileTree) =>
+    PATHS.flatMap((path) => {
+      const found = tree.file(path)?.path;
+      return found === undefined ? [] : [found, `${found}${WAL_SUFFIX}`, `${found}${JOURNAL_SUFFIX}`];
+    }),
   detect,
 });
 

@@ -66,7 +66,8 @@ void t.test('databases of rpm itself in each format', { skip: lacksRpm }, (t) =>
   t.test('files of packages are owned', (t) => {
     const manifests: Detector = {
       name: 'manifests',
-      matches: ({ path }) => path.endsWith('/package.json'),
+      layouts: [],
+    matches: ({ path }) => path.endsWith('/package.json'),
       detect: ({ path }) => ({ packages: [{ type: 'npm', name: path, version: '1', path }], gaps: [] }),
     };
     for (const root of roots.values()) {
