@@ -121,6 +121,11 @@ export function takeInventory(tree: FileTree, options: InventoryOptions = {}): I
   });
   if (distribution === undefined && collection.hasSystemPackages)
     collection.addGap({ path: '/etc/os-release', reason: 'absent or without a valid ID: the distribution is unknown' });
+  if (distribution !== undefined && !collection.hasSystemPackages)
+    collection.addGap({
+      path: '/etc/os-release',
+      reason: `names ${distribution.id}, but no package of it was found: its package database is absent, empty, damaged or not supported`,
+    });
   return { ...collection.finish(distribution, owned), setuid: setuid.result() };
 }
 

@@ -8,6 +8,21 @@ const MAX_NAME_LENGTH = 512;
 const MAX_VERSION_LENGTH = 256;
 const MAX_REASONS = 100;
 
+/**
+ * What names look like in an ecosystem. Its advisories know no other name, so that one which is none hides a package
+ * instead of describing it. npm: also those of before 2014, with capitals. The rest: PEP 508, crates.io, NuGet, RubyGems.
+ */
+const NAMES: Partial<Record<PackageType, RegExp>> = {
+  npm: /^(?:@[^\s/@%:?#\\]+\/)?[^\s/@%:?#\\._][^\s/@%:?#\\]*$/,
+  pypi: /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/,
+  cargo: /^[A-Za-z0-9_-]+$/,
+  composer: /^[a-z0-9_.-]+\/[a-z0-9_.-]+$/,
+  gem: /^[A-Za-z0-9._-]+$/,
+  golang: /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/,
+  maven: /^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$/,
+  nuget: /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/,
+};
+
 /** Collects what one file describes: valid packages once each, and reasons why others are unknown. */
 export interface Detection {
   /** Adds a package. Without a usable name and version it counts as invalid, which becomes a gap. */
@@ -29,7 +44,7 @@ export function detection(type: PackageType, file: Pick<TreeFile, 'path'>, archi
   return {
     gap,
     add: (name, version, path = file.path) => {
-      if (!isName(name) || !isVersion(version)) {
+      if (!isName(name) || !isVersion(version) || NAMES[type]?.test(name) === false) {
         invalid += 1;
         return;
       }

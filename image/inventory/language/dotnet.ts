@@ -28,8 +28,8 @@ function readDependencies(file: TreeFile): Detected {
   for (const [key, library] of entries(libraries)) {
     const type = field(library, 'type');
     if (!NUGET_TYPES.has(typeof type === 'string' ? type.toLowerCase() : type)) continue;
-    const slash = key.lastIndexOf('/');
-    found.add(key.slice(0, slash).replace(/^runtimepack\./, ''), key.slice(slash + 1));
+    const [, name, version] = /^(.+)\/([^/]+)$/.exec(key) ?? [];
+    found.add(name?.replace(/^runtimepack\./, ''), version);
   }
   return found.result();
 }

@@ -55,16 +55,17 @@ function nestedEntries(root: unknown): LockFile {
     for (const [key, entry] of level.flatMap((each) => entries(each))) {
       if (field(entry, 'dev') === true) continue;
       const version = field(entry, 'version');
-      found.push(typeof version === 'string' ? versionOneEntry(key, version) : { name: key, version });
+      if (typeof version !== 'string') found.push({ name: key, version });
+      else if (!version.startsWith('file:')) found.push(versionOneEntry(key, version));
       const nested = field(entry, 'dependencies');
       if (isObject(nested)) next.push(nested);
     }
     level = next;
   }
-  return { ok: true, entries: found.filter(({ version }) => version !== undefined) };
+  return { ok: true, entries: found };
 }
 
-/** An alias is `npm:NAME@VERSION`; a version with another scheme is an address, a directory or a git commit. */
+/** An alias is `npm:NAME@VERSION`; of an address or a git commit, the version is unknown. */
 function versionOneEntry(key: string, version: string): LockEntry {
   if (!version.startsWith('npm:')) return { name: key, version: version.includes(':') ? undefined : version };
   const at = version.lastIndexOf('@');
@@ -94,7 +95,7 @@ export function yarnLockEntries(text: string): LockFile {
       block = { descriptor: line.trimEnd().replace(/:$/, '').replaceAll('"', '').split(', ')[0] ?? '' };
       continue;
     }
-    const value = /^ {2}(version|resolution):? (.+)$/.exec(line.trimEnd());
+    const value = /^ {2}"?(version|resolution)"?:? (.+)$/.exec(line.trimEnd());
     if (block === undefined || value === null) continue;
     if (value[1] === 'version') block.version ??= unquoted(value[2] ?? '');
     else block.resolution ??= unquoted(value[2] ?? '');
@@ -115,28 +116,45 @@ function descriptorName(descriptor: string): string {
   return end === -1 ? descriptor.slice(0, at) : alias.slice(0, end);
 }
 
+/** One entry of the section `packages` of a pnpm-lock.yaml. */
+interface PnpmEntry {
+  readonly key: string;
+  /** What pnpm writes below keys that are no name and version of a registry. */
+  name?: string;
+  version?: string;
+  isDevelopment?: boolean;
+  isDirectory?: boolean;
+}
+
 /**
- * `pnpm-lock.yaml` of versions 5 to 9: the keys of its section `packages`, without those that only development needs
- * (which version 9 does not say). Read by lines, since pnpm always writes this form and a YAML parser needs seconds for
- * a hostile file. Keys: `/name/1.0.0_peers` (5), `/name@1.0.0(peers)` (6), `name@1.0.0` (9).
+ * `pnpm-lock.yaml` of versions 5 to 9: the section `packages`, without entries that only development needs (which version
+ * 9 does not say) and local directories. Read by lines, since pnpm always writes this form and a YAML parser needs
+ * seconds for a hostile file.
  */
 export function pnpmLockEntries(text: string): LockFile {
-  const found = new Map<string, LockEntry>();
+  const found = new Map<string, PnpmEntry>();
   let inPackages = false;
-  let key: string | undefined;
+  let entry: PnpmEntry | undefined;
   for (const line of text.split('\n')) {
     if (line.length > MAX_LINE_LENGTH) return LONG_LINE;
     if (/^\S/.test(line)) inPackages = line.trimEnd() === 'packages:';
     if (!inPackages) continue;
-    const start = pnpmKey(line);
-    if (start !== undefined) {
-      key = start;
-      const entry = pnpmEntry(key);
-      if (entry !== undefined) found.set(key, entry);
-    } else if (key !== undefined && line.trimEnd() === '    dev: true') found.delete(key);
+    const key = pnpmKey(line);
+    if (key !== undefined) {
+      entry = { key };
+      found.set(key, entry);
+    } else if (entry !== undefined) readPnpmField(entry, line.trimEnd());
   }
   if (!/^lockfileVersion:/m.test(text)) return { ok: false, reason: 'is not a pnpm-lock.yaml' };
-  return { ok: true, entries: [...found.values()] };
+  return { ok: true, entries: [...found.values()].flatMap((each) => pnpmPackage(each) ?? []) };
+}
+
+function readPnpmField(entry: PnpmEntry, line: string): void {
+  const [, field, value = ''] = /^ {4}(name|version): (.+)$/.exec(line) ?? [];
+  if (field === 'name') entry.name ??= unquoted(value);
+  else if (field === 'version') entry.version ??= unquoted(value);
+  else if (line === '    dev: true') entry.isDevelopment = true;
+  else if (/^(?: {6}| {4}resolution: \{(?:.*, )?)type: directory\b/.test(line)) entry.isDirectory = true;
 }
 
 /** The key of a line with an indentation of two spaces, such as `  '@a/b@1.0.0': {}`. */
@@ -149,12 +167,23 @@ function pnpmKey(line: string): string | undefined {
   return end === -1 ? undefined : text.slice(0, end);
 }
 
-function pnpmEntry(key: string): LockEntry | undefined {
-  const path = key.replace(/^\//, '').split('(')[0] ?? '';
-  // An address or a directory in place of a version, such as `file:packages/a`.
-  if (path.includes(':')) return undefined;
-  const match = /^((?:@[^/@]+\/)?[^/@]+)(?:@([^/]+)$|\/([^/_]+))/.exec(path);
-  return { name: match?.[1], version: match?.[2] ?? match?.[3] };
+const NPM_VERSION = /^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/;
+
+/**
+ * Keys of registries are `/name/1.0.0_peers` and `registry.example.com/name/1.0.0` (5), `/name@1.0.0(peers)` (6) and
+ * `name@1.0.0` (9). Others are addresses of archives or git, whose entries have a name and a version of their own.
+ */
+function pnpmPackage({ key, name, version, isDevelopment, isDirectory }: PnpmEntry): LockEntry | undefined {
+  if (isDevelopment === true || isDirectory === true) return undefined;
+  const path = key.split('(')[0] ?? '';
+  const [, ownName, range = ''] = /^\/?((?:@[^/@]+\/)?[^/@:]+)@(.+)$/.exec(path) ?? [];
+  const isLocal = /^(?:file|link|workspace):/.test(ownName === undefined ? path : range);
+  if (isLocal && version === undefined) return undefined;
+  const [, oldName, oldVersion] = /^(?:[^/]*)\/((?:@[^/@]+\/)?[^/@]+)\/([^/_@]+)(?:_.*)?$/.exec(path) ?? [];
+  const keyed = ownName === undefined ? { name: oldName, version: oldVersion } : { name: ownName, version: range };
+  // Text that is no version shows that the key is an address, whose parts name nothing.
+  if (keyed.version === undefined || !NPM_VERSION.test(keyed.version)) return { name: name ?? ownName, version };
+  return { name: name ?? keyed.name, version: version ?? keyed.version };
 }
 
 function unquoted(text: string): string {

@@ -4,6 +4,8 @@ import type { TreeFile } from '../file-tree.ts';
 import { cleanText, isWord, readLines } from './database-lines.ts';
 import type { DatabaseContext, PackageDatabase } from './package-database.ts';
 
+/** As apk-tools demands it of a name; that of a virtual package may start with a dot. */
+const PACKAGE_NAME = /^[A-Za-z0-9._+-]+$/;
 /** The second one since `/lib` is a link into `/usr`. */
 const PATHS: readonly string[] = ['/lib/apk/db/installed', '/usr/lib/apk/db/installed'];
 
@@ -26,14 +28,16 @@ function detect(file: TreeFile, { onOwned }: DatabaseContext): Detected {
   let malformed = 0;
   let fields = new Map<string, string>();
   let directory = '';
+  let hasLines = false;
   const finish = (): void => {
-    if (fields.size > 0) {
+    if (hasLines) {
       const found = packageOf(fields, file.path);
       if (found === undefined) malformed += 1;
       else packages.push(found);
     }
     fields = new Map();
     directory = '';
+    hasLines = false;
   };
   for (const line of readLines(file)) {
     if (line.trim() === '') {
@@ -44,10 +48,13 @@ function detect(file: TreeFile, { onOwned }: DatabaseContext): Detected {
       malformed += 1;
       continue;
     }
+    hasLines = true;
     const letter = line.slice(0, 1);
     const value = line.slice(2);
     if (letter === 'F') directory = value;
     else if (letter === 'R') onOwned?.(directory === '' ? `/${value}` : `/${directory}/${value}`);
+    // A second name: the empty line between two packages is lost.
+    else if (letter === 'P' && fields.has('P')) malformed += 1;
     else if ('PVAom'.includes(letter)) fields.set(letter, value);
   }
   finish();
@@ -58,7 +65,7 @@ function detect(file: TreeFile, { onOwned }: DatabaseContext): Detected {
 function packageOf(fields: ReadonlyMap<string, string>, path: string): Package | undefined {
   const name = fields.get('P');
   const version = fields.get('V');
-  if (!isWord(name) || !isWord(version)) return undefined;
+  if (!isWord(name) || !PACKAGE_NAME.test(name) || !isWord(version)) return undefined;
   // Virtual packages (`apk add --virtual`) hold nothing but dependencies.
   const architecture = fields.get('A');
   const origin = fields.get('o');

@@ -18,10 +18,7 @@ export const dpkg: PackageDatabase = Object.freeze({
     path === STATUS ||
     path.startsWith(`${STATUS_DIRECTORY}/`) ||
     (path.startsWith(`${INFO_DIRECTORY}/`) && path.endsWith('.list')),
-  locate: (tree: FileTree) => [
-    STATUS,
-    ...filesOf(tree, STATUS_DIRECTORY, (name) => !name.endsWith('.md5sums')),
-  ],
+  locate: (tree: FileTree) => [STATUS, ...filesOf(tree, STATUS_DIRECTORY, (name) => !name.endsWith('.md5sums'))],
   files: (tree: FileTree) => [
     STATUS,
     ...filesOf(tree, STATUS_DIRECTORY, () => true),
@@ -44,6 +41,10 @@ function detect(file: TreeFile, context: DatabaseContext): Detected {
   let malformed = 0;
   let halfInstalled = 0;
   for (const stanza of readStanzas(file)) {
+    if (stanza === 'malformed') {
+      malformed += 1;
+      continue;
+    }
     const state = stateOf(stanza.get('status'));
     if (state === 'absent') continue;
     if (state === 'half-installed') {
@@ -64,24 +65,42 @@ function detect(file: TreeFile, context: DatabaseContext): Detected {
   return { packages, gaps };
 }
 
+/** deb-control(5): printable ASCII without blanks and colons. */
+const FIELD_NAME = /^[\x21-\x39\x3B-\x7E]+$/;
+/** As dpkg demands it of a name. */
+const PACKAGE_NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]*$/;
+
 /** Fields that are kept, in lower case as deb-control(5) compares them. */
 const FIELDS = new Set(['package', 'status', 'version', 'architecture', 'source', 'maintainer', 'origin']);
 
-function* readStanzas(file: TreeFile): Generator<ReadonlyMap<string, string>> {
+/**
+ * The fields of each stanza; `malformed` for one without any of them, and beside one with lines that are no fields, as
+ * damage and a lost empty line make them: a package may be missing there.
+ */
+function* readStanzas(file: TreeFile): Generator<ReadonlyMap<string, string> | 'malformed'> {
   let stanza = new Map<string, string>();
+  let hasLines = false;
+  let isMalformed = false;
+  const finish = function* (): Generator<ReadonlyMap<string, string> | 'malformed'> {
+    if (isMalformed || (hasLines && stanza.size === 0)) yield 'malformed';
+    if (stanza.size > 0) yield stanza;
+    stanza = new Map();
+    hasLines = isMalformed = false;
+  };
   for (const line of readLines(file)) {
     if (line.trim() === '') {
-      if (stanza.size > 0) yield stanza;
-      stanza = new Map();
+      yield* finish();
       continue;
     }
+    hasLines = true;
     // Lines that start with a blank continue the field before, and all fields of interest have one line.
+    if (line.startsWith(' ') || line.startsWith('\t')) continue;
     const at = line.indexOf(':');
-    if (at <= 0 || line.startsWith(' ') || line.startsWith('\t')) continue;
-    const name = line.slice(0, at).toLowerCase();
-    if (FIELDS.has(name) && !stanza.has(name)) stanza.set(name, line.slice(at + 1).trim());
+    const name = line.slice(0, Math.max(0, at)).toLowerCase();
+    if (!FIELD_NAME.test(name) || (name === 'package' && stanza.has(name))) isMalformed = true;
+    else if (FIELDS.has(name) && !stanza.has(name)) stanza.set(name, line.slice(at + 1).trim());
   }
-  if (stanza.size > 0) yield stanza;
+  yield* finish();
 }
 
 /**
@@ -97,7 +116,7 @@ function stateOf(status: string | undefined): 'installed' | 'half-installed' | '
 function packageOf(stanza: ReadonlyMap<string, string>, path: string): Package | undefined {
   const name = stanza.get('package');
   const version = stanza.get('version');
-  if (!isWord(name) || !isWord(version)) return undefined;
+  if (!isWord(name) || !PACKAGE_NAME.test(name) || !isWord(version)) return undefined;
   const architecture = stanza.get('architecture');
   const source = sourceOf(stanza.get('source'), version);
   const vendor = cleanText(stanza.get('origin') ?? stanza.get('maintainer'));

@@ -339,6 +339,10 @@ export const HOSTILE_ARCHIVES: readonly HostileArchive[] = [
     name: 'whiteouts of no name and of the parent',
     bytes: () => withEntries(['var/lib/dpkg/.wh.', ''], ['var/lib/dpkg/.wh...', ''], ['.wh..', '']),
     packages: ['good'],
-    gaps: [],
+    gaps: [
+      /^\/\.wh\.\.: .* without a name/,
+      /^\/var\/lib\/dpkg\/\.wh\.: .* without a name/,
+      /^\/var\/lib\/dpkg\/\.wh\.\.\.: .* without a name/,
+    ],
   },
 ];

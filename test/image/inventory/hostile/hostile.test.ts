@@ -41,7 +41,11 @@ async function each<T>(cases: readonly T[], examine: (item: T) => Promise<void>)
   await Promise.all([next(), next()]);
 }
 
-function checkGaps(t: Test, name: string, found: readonly string[], wanted: readonly RegExp[]): void {
+/** An image of a distribution without a package of it has a gap for that as well, whose path comes first. */
+function checkGaps(t: Test, name: string, outcome: InventoryOutcome, gaps: readonly RegExp[]): void {
+  const found = gapsOf(outcome);
+  const isEmpty = outcome.ok && outcome.inventory.distribution !== undefined && outcome.inventory.packages.length === 0;
+  const wanted = isEmpty ? [/^\/etc\/os-release: names debian, but no package of it/, ...gaps] : gaps;
   t.equal(found.length, wanted.length, `${name}: ${found.join('; ')}`);
   for (const [index, pattern] of wanted.entries()) t.match(found[index], pattern, name);
 }
@@ -55,7 +59,7 @@ void t.test('archives', { timeout: 120_000 }, async (t) => {
       return;
     }
     t.strictSame(namesOf(outcome), packages, name);
-    checkGaps(t, name, gapsOf(outcome), gaps);
+    checkGaps(t, name, outcome, gaps);
   });
   t.ok(process.resourceUsage().maxRSS / 1024 < MAX_EXTERNAL_MIB + 500, String(process.resourceUsage().maxRSS));
 });
@@ -71,6 +75,6 @@ void t.test('databases', { timeout: 120_000 }, async (t) => {
     prepare?.(root);
     const outcome = await run({ kind: 'directory', path: root, mounts: 'volume' });
     t.strictSame(namesOf(outcome), packages, name);
-    checkGaps(t, name, gapsOf(outcome), gaps);
+    checkGaps(t, name, outcome, gaps);
   });
 });

@@ -155,11 +155,34 @@ void t.test('lock files of all tools and versions', (t) => {
         dependencies: {
           a: { version: '1.0.0', dependencies: { b: { version: '2.0.0' }, dev: { version: '1.0.0', dev: true } } },
           alias: { version: 'npm:@s/real@3.0.0' },
-          git: { version: 'git+ssh://git@example.com/x.git#abc' },
           local: { version: 'file:../local' },
         },
       }),
       ['@s/real 3.0.0', 'a 1.0.0', 'b 2.0.0'],
+    ],
+    [
+      'Yarn 1 with quoted keys',
+      'yarn.lock',
+      `"jquery@^3.6.0":\n  "integrity" "sha512-x"\n  "resolved" "https://example.com/jquery.tgz"\n  "version" "3.6.0"\n`,
+      ['jquery 3.6.0'],
+    ],
+    [
+      'pnpm 5: another registry, git, archives, a directory',
+      'pnpm-lock.yaml',
+      `lockfileVersion: 5.4\n\npackages:\n\n  registry.example.com/@s/a/1.0.0_react@17.0.0:\n    resolution: {integrity: x}\n\n  github.com/o/is-negative/163360a8d3ae6bee9524541043197ff356f8ed99:\n    resolution: {tarball: https://codeload.github.com/o/is-negative/tar.gz/163360a}\n    name: is-negative\n    version: 1.0.1\n\n  '@github.com/o/dev/tarball/4.3.4':\n    name: dev\n    version: 4.3.4\n    dev: true\n\n  file:lib:\n    resolution: {directory: lib, type: directory}\n    name: lib\n    version: 1.0.0\n`,
+      ['@s/a 1.0.0', 'is-negative 1.0.1'],
+    ],
+    [
+      'pnpm 6: archives',
+      'pnpm-lock.yaml',
+      `lockfileVersion: '6.0'\n\npackages:\n\n  '@codeload.github.com/o/is-negative/tar.gz/2fa0531a':\n    resolution: {tarball: https://codeload.github.com/o/is-negative/tar.gz/2fa0531a}\n    name: is-negative\n    version: 2.0.1\n    dev: false\n\n  '@github.com/o/debug/tarball/4.3.4':\n    resolution: {tarball: https://github.com/o/debug/tarball/4.3.4}\n    name: debug\n    version: 4.3.4\n    peerDependencies:\n      version: '*'\n\n  file:l/lodash.tgz:\n    resolution: {integrity: x, tarball: file:l/lodash.tgz}\n    name: lodash\n    version: 4.17.21\n\n  file:p:\n    resolution: {directory: p, type: directory}\n    name: p\n    version: 1.0.0\n`,
+      ['debug 4.3.4', 'is-negative 2.0.1', 'lodash 4.17.21'],
+    ],
+    [
+      'pnpm 9: archives and git',
+      'pnpm-lock.yaml',
+      `lockfileVersion: '9.0'\n\npackages:\n\n  debug@https://github.com/o/debug/tarball/4.3.5:\n    resolution: {tarball: https://github.com/o/debug/tarball/4.3.5}\n    version: 4.3.5\n\n  '@s/g@git+https://git@example.com:o/g.git#0123abc':\n    resolution: {commit: 0123abc, repo: git@example.com:o/g.git, type: git}\n    version: 2.0.0\n\n  lodash@file:l/lodash.tgz:\n    resolution: {integrity: x, tarball: file:l/lodash.tgz}\n    version: 4.17.21\n\n  p@file:p:\n    resolution: {directory: p, type: directory}\n\n  q@file:q:\n    resolution:\n      directory: q\n      type: directory\n    version: 1.0.0\n`,
+      ['@s/g 2.0.0', 'debug 4.3.5', 'lodash 4.17.21'],
     ],
     ['npm without packages', 'package-lock.json', '{"lockfileVersion":1}', []],
     [
@@ -197,6 +220,40 @@ void t.test('lock files of all tools and versions', (t) => {
     t.strictSame(detectIn(npm, { [`/app/${file}`]: text }), { packages: wanted, gaps: [] }, name);
     const windows = text.replaceAll('\n', '\r\n');
     t.strictSame(detectIn(npm, { [`/app/${file}`]: windows }), { packages: wanted, gaps: [] }, `${name}, CRLF`);
+  }
+  t.end();
+});
+
+void t.test('an entry that names no package of the registry is a gap, never another package', (t) => {
+  const pnpm = (version: string, key: string): [string, string] => [
+    'pnpm-lock.yaml',
+    `lockfileVersion: '${version}'\n\npackages:\n\n  ${key}:\n    resolution: {tarball: x}\n`,
+  ];
+  const npmOne = (version: string): [string, string] => [
+    'package-lock.json',
+    JSON.stringify({ lockfileVersion: 1, dependencies: { a: { version } } }),
+  ];
+  const npmThree = (path: string): [string, string] => [
+    'package-lock.json',
+    JSON.stringify({ lockfileVersion: 3, packages: { [path]: { version: '1.0.0' } } }),
+  ];
+  const cases = [
+    pnpm('5.4', 'github.com/o/is-negative/163360a8d3ae6bee9524541043197ff356f8ed99'),
+    pnpm('6.0', "'@codeload.github.com/o/is-negative/tar.gz/2fa0531a'"),
+    pnpm('6.0', "'@github.com/o/debug/tarball/4.3.4'"),
+    pnpm('9.0', 'debug@https://github.com/o/debug/tarball/4.3.5'),
+    pnpm('9.0', 'no-version'),
+    npmOne('git+ssh://git@example.com/x.git#abc'),
+    npmOne('github:o/r#abc'),
+    npmOne('https://example.com/a.tgz'),
+    npmThree('node_modules/a/b'),
+    npmThree('node_modules/@s'),
+    npmThree('node_modules/..'),
+  ];
+  for (const [file, text] of cases) {
+    const { packages, gaps } = detectIn(npm, { [`/app/${file}`]: text });
+    t.strictSame(packages, [], text);
+    t.match(gaps, [/1 entry has no valid name or version/], text);
   }
   t.end();
 });

@@ -120,6 +120,47 @@ void t.test('states: what has files in the image counts, what is partly installe
   t.end();
 });
 
+void t.test('a damaged or absent database is never a complete inventory of no packages', (t) => {
+  const release = { 'etc/os-release': 'ID=debian\nVERSION_ID="12"\n' };
+  const absent = {
+    path: '/etc/os-release',
+    reason:
+      'names debian, but no package of it was found: its package database is absent, empty, damaged or not supported',
+  };
+  const malformed = (count: number): { path: string; reason: string } => ({
+    path: '/var/lib/dpkg/status',
+    reason: `dpkg: ${String(count)} malformed entries`,
+  });
+  const good = stanza('a', 'install ok installed');
+  const cases: readonly (readonly [string, string | Uint8Array | undefined, string[], object[]])[] = [
+    ['absent', undefined, [], [absent]],
+    ['empty', '', [], [absent]],
+    ['NULs', new Uint8Array(200_000), [], [absent, malformed(1)]],
+    ['no field that is known', 'Pakij: apt\nVershun: 1\n', [], [absent, malformed(1)]],
+    ['other fields only', 'Description: x\n y\n\nTag: z\n', [], [absent, malformed(2)]],
+    ['removed packages only', stanza('c', 'deinstall ok config-files'), [], [absent]],
+    ['one stanza without a name', `${good}\nVersion: 1\nTag: z\n`, ['a'], [malformed(1)]],
+    ['one without known fields', `${good}\nPakij: apt\n`, ['a'], [malformed(1)]],
+    ['continuation lines only', `${good}\n x\n y\n`, ['a'], [malformed(1)]],
+    ['a lost empty line', `${good.trimEnd()}\n${stanza('b', 'install ok installed')}`, ['a'], [malformed(1)]],
+    ['garbage within a stanza', `${good.trimEnd()}\n\0\0\0\0\n`, ['a'], [malformed(1)]],
+    ['a name that is none', `${good}\n${stanza('../x', 'install ok installed')}`, ['a'], [malformed(1)]],
+  ];
+  for (const [name, status, packages, gaps] of cases) {
+    const root = makeRoot(t, { ...release, ...(status !== undefined && { 'var/lib/dpkg/status': status }) });
+    const found = inventoryOf(root);
+    t.strictSame(
+      found.packages.map((each) => each.name),
+      packages,
+      name,
+    );
+    t.strictSame(found.gaps, gaps, name);
+  }
+  // An image from scratch has no distribution, so nothing of one is missing.
+  t.strictSame(inventoryOf(makeRoot(t, { app: 'x' })).gaps, []);
+  t.end();
+});
+
 void t.test('distroless images: one file per package in status.d', (t) => {
   const root = makeRoot(t, {
     'usr/lib/os-release': 'ID=debian\nVERSION_ID="12"\n',

@@ -67,7 +67,7 @@ void t.test('databases of rpm itself in each format', { skip: lacksRpm }, (t) =>
     const manifests: Detector = {
       name: 'manifests',
       layouts: [],
-    matches: ({ path }) => path.endsWith('/package.json'),
+      matches: ({ path }) => path.endsWith('/package.json'),
       detect: ({ path }) => ({ packages: [{ type: 'npm', name: path, version: '1', path }], gaps: [] }),
     };
     for (const root of roots.values()) {
