@@ -86,3 +86,15 @@ void t.test('entries that break the format are a gap beside those that do not', 
   t.strictSame(gaps, [{ path: '/lib/apk/db/installed', reason: 'apk: 3 malformed entries' }]);
   t.end();
 });
+
+void t.test('a record without a known field, a lost empty line and a name that is none are counted', (t) => {
+  for (const record of ['C:Q1x\nS:1\n', 'P:a\nV:1\nP:b\nV:2\n', 'P:a/b\nV:1\n']) {
+    const root = makeRoot(t, { 'lib/apk/db/installed': `${INSTALLED}${record}`, 'etc/os-release': RELEASE });
+    t.strictSame(
+      inventoryOf(root).gaps,
+      [{ path: '/lib/apk/db/installed', reason: 'apk: 1 malformed entries' }],
+      record,
+    );
+  }
+  t.end();
+});
