@@ -3,7 +3,7 @@ import type { Suppression } from '../vulnerability/vulnerability.ts';
 import type { ImageEvidence } from './evidence.ts';
 import { modeOf } from './image-policy.ts';
 import type { ImagePolicy } from './image-policy.ts';
-import type { Reason } from './reason.ts';
+import type { Objection, Reason, ReasonCode } from './reason.ts';
 import { absent } from '../posture/observed.ts';
 import { MODES } from './rule/judging.ts';
 import type { Mode } from './rule/judging.ts';
@@ -42,6 +42,18 @@ export interface JudgeTimes {
   readonly waiversValidUntil?: number;
 }
 
+/**
+ * What one source says about an image, where several say different things. `whole`: all of the image, so that it
+ * contradicts what others found beyond it; `part`: what a source can see of it; `addition`: what somebody found beyond
+ * the others, of which only violations count, since nobody claims that it is all.
+ */
+export interface Account {
+  readonly evidence: ImageEvidence;
+  readonly extent: 'whole' | 'part' | 'addition';
+  /** Who says it, for people: `web-1 (0b5c…), from the layers`. */
+  readonly origin: string;
+}
+
 /** Reasons of one mode that a verdict keeps. */
 export const MAX_REASONS = 10;
 
@@ -54,25 +66,40 @@ export function needsImage({ type }: Pick<Rule, 'type'>): boolean {
  * The verdict of a policy on an image, whether or not the policy applies to it. `databaseValidUntil`: when the
  * vulnerability database becomes too old to be used; `waiversValidUntil`: when the first waiver that was applied expires.
  */
-export function judgeImage(
+export function judgeImage(policy: ImagePolicy, evidence: ImageEvidence, times: JudgeTimes): ImageVerdict {
+  return judgeAccounts(policy, [{ evidence, extent: 'whole', origin: '' }], times);
+}
+
+/**
+ * The same from several accounts. Each is judged as if it were the only one, and the image is accepted only where all
+ * are: a further account never takes an objection away. It can make a violation one that is not known, where it claims to
+ * be whole and has no such violation.
+ */
+export function judgeAccounts(
   policy: ImagePolicy,
-  evidence: ImageEvidence,
+  accounts: readonly Account[],
   { now, databaseValidUntil = Infinity, waiversValidUntil = Infinity }: JudgeTimes,
 ): ImageVerdict {
   const validUntil: Record<string, number> = {};
   const byMode = reasonsOf(policy, (_policy, rule, place) => {
     if (!needsImage(rule)) return [];
     const until = Math.min(
-      ruleValidUntil(rule, evidence, now) ?? Infinity,
+      ...accounts.map(({ evidence }) => ruleValidUntil(rule, evidence, now) ?? Infinity),
       rule.type === 'vulnerability' || rule.type === 'database' ? databaseValidUntil : Infinity,
       rule.type === 'vulnerability' ? waiversValidUntil : Infinity,
     );
     if (until !== Infinity) validUntil[place] = until;
     const mode = modeOf(policy, rule);
-    const input = { reference: absent('not asked'), evidence, now, accept: policy.accept };
-    return judgeRule(rule, input).map((objection) => ({ objection, mode }));
+    const answers = accounts.map(({ evidence }) => {
+      const input = { reference: absent('not asked'), evidence, now, accept: policy.accept };
+      return judgeRule(rule, input);
+    });
+    return joinObjections(accounts, answers).map((objection) => ({ objection, mode }));
   });
-  const suppressed = suppressionsOf(policy, evidence, now);
+  const suppressed = distinctSuppressions(
+    accounts.flatMap(({ evidence }) => suppressionsOf(policy, evidence, now)),
+    accounts.length,
+  );
   const omittedOf = (mode: Mode): number => Math.max(0, byMode[mode].length - MAX_REASONS);
   return {
     policy: policy.name,
@@ -82,6 +109,52 @@ export function judgeImage(
     omittedSuppressed: Math.max(0, suppressed.length - MAX_REASONS),
     validUntil,
   };
+}
+
+/** What a violation is where another account contradicts it. */
+const CONTESTED: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = Object.freeze({
+  'distribution-end-of-life': 'distribution-unknown',
+  'package-forbidden': 'package-unknown',
+  'setuid-file': 'setuid-unknown',
+  vulnerability: 'vulnerability-unknown',
+});
+
+/** What one rule has against an image, from what it has against each account of it. */
+function joinObjections(
+  accounts: readonly Account[],
+  answers: readonly (readonly Objection[])[],
+): readonly Objection[] {
+  if (accounts.length === 1) return answers[0] ?? [];
+  const violations = answers.map((objections) => new Set(objections.filter(isViolation).map(saying)));
+  return accounts.flatMap(({ extent, origin }, own) => {
+    const objections = answers[own] ?? [];
+    return objections.flatMap((objection) => {
+      if (objection.kind === 'unknown') return extent === 'addition' ? [] : [objection];
+      const code = CONTESTED[objection.code];
+      const other = accounts.find(
+        (one, index) => one.extent === 'whole' && index !== own && violations[index]?.has(saying(objection)) !== true,
+      );
+      if (code === undefined || other === undefined) return [objection];
+      const actual = `${objection.actual}: found by ${origin}, but not by ${other.origin}`;
+      return [{ ...objection, kind: 'unknown' as const, code, actual, action: SETTLE }];
+    });
+  });
+}
+
+const SETTLE =
+  'Let the collector scan the image, whose answer counts alone, and find out which node is wrong: it may be in the hands of an attacker.';
+
+function isViolation({ kind }: Objection): boolean {
+  return kind === 'violation';
+}
+
+function saying({ code, about, actual }: Objection): string {
+  return JSON.stringify([code, about, actual]);
+}
+
+/** Accounts mostly leave out the same. */
+function distinctSuppressions(all: readonly VerdictSuppression[], accounts: number): readonly VerdictSuppression[] {
+  return accounts === 1 ? all : [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 /** The first reason of each rule, then others; in the order in which they are given. */

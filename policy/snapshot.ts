@@ -263,6 +263,8 @@ export interface SnapshotHead extends Pick<SnapshotDocument, 'version' | 'collec
 /** Writes a snapshot image by image, so that a fleet of many need not be written at a stretch. */
 export interface SnapshotWriter {
   readonly add: (image: SnapshotImage) => void;
+  /** Of the images so far, with their reasons. */
+  readonly bytes: () => number;
   /** The JSON text in parts. What was added in the same order gives the same text. */
   readonly finish: (head: SnapshotHead) => readonly string[];
 }
@@ -272,13 +274,17 @@ export function createSnapshotWriter({ policies, podPolicies, containerPolicies 
   const reasonTable = new Map<string, number>();
   const suppressionTable = new Map<string, number>();
   const images: string[] = [];
+  let bytes = 0;
   const indexIn = (table: Map<string, number>, entry: object): number => {
     const key = JSON.stringify(entry);
-    const known = table.get(key) ?? table.size;
-    table.set(key, known);
-    return known;
+    const known = table.get(key);
+    if (known !== undefined) return known;
+    bytes += Buffer.byteLength(key) + 1;
+    table.set(key, table.size);
+    return table.size - 1;
   };
   return {
+    bytes: () => bytes,
     add: ({ digests, judgedAt, scannedAt, databaseBuiltAt, verdicts, unscanned }) => {
       const written = {
         digests: digests.slice(0, MAX_DIGESTS),
@@ -300,7 +306,9 @@ export function createSnapshotWriter({ policies, podPolicies, containerPolicies 
         ),
         ...(unscanned === true && { unscanned }),
       };
-      images.push(JSON.stringify(written));
+      const text = JSON.stringify(written);
+      bytes += Buffer.byteLength(text) + 1;
+      images.push(text);
     },
     finish: ({ nodes, ...head }) => [
       JSON.stringify({

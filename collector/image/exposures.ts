@@ -1,5 +1,6 @@
 import type { ImageExposure } from '../../policy/rollout/exposure.ts';
 import { knowledgeOf } from './fleet-images.ts';
+import { imageIdsOf } from './running-images.ts';
 import type { RunningImages } from './running-images.ts';
 import type { SuppressionReview } from './suppression-review.ts';
 import type { DatabaseState } from './database-keeper.ts';
@@ -27,7 +28,7 @@ export async function listExposures(sources: ExposureSources): Promise<readonly 
   const { images, running, database, suppressionIn, hasExpiredWaiver, policies } = sources;
   const [claims, inventories] = await Promise.all([images.claims(), images.inventories()]);
   const byImage = Map.groupBy(claims, ({ imageId }) => imageId);
-  const ids = [...new Set([...running.imageIds(), ...byImage.keys()])].slice(0, MAX_IMAGES);
+  const ids = imageIdsOf(running, claims).slice(0, MAX_IMAGES);
   const exposures: ImageExposure[] = [];
   for (const imageId of ids) {
     const { inventories: own, source, conflict } = knowledgeOf(byImage.get(imageId) ?? [], inventories, database());

@@ -1,9 +1,21 @@
 import { decodeInventory } from '../../proto/inventory-codec.ts';
 import { counted } from '../../posture/compare/setting.ts';
 import type { Distribution, Inventory, SetuidFile } from '../../vulnerability/package.ts';
-import type { ImageStore, StoredClaim, StoredInventory, VulnerabilityCounts } from '../store/image-store.ts';
+import type {
+  ImageStore,
+  InventorySource,
+  StoredClaim,
+  StoredInventory,
+  VulnerabilityCounts,
+} from '../store/image-store.ts';
+import { inTurn } from './fair-order.ts';
 import type { RunningImages } from './running-images.ts';
 import type { DatabaseState } from './database-keeper.ts';
+
+/** An inventory, and where nodes have read it. */
+export interface ReadInventory extends StoredInventory {
+  readonly source: InventorySource;
+}
 
 /** How much is known about an image; see api/image.ts. */
 export interface ImageKnowledge {
@@ -15,8 +27,7 @@ export interface ImageKnowledge {
   readonly atRest: number;
   readonly tags: readonly string[];
   readonly distribution: string;
-  /** The inventories that count for the image wherever it runs; without layers, those of all containers. */
-  readonly inventories: readonly StoredInventory[];
+  readonly inventories: readonly ReadInventory[];
   readonly packages: number;
   readonly counts: VulnerabilityCounts;
 }
@@ -80,29 +91,38 @@ function byRisk(one: FleetImage, other: FleetImage): number {
 /** Tags that are shown. */
 const MAX_TAGS = 16;
 
-/** What the claims of nodes about one image say together. */
+/**
+ * What the claims of nodes about one image say together. All inventories count: none takes away what another shows.
+ * Containers say nothing about how completely an image is known whose layers were read.
+ */
 export function knowledgeOf(
   claims: readonly StoredClaim[],
   inventories: ReadonlyMap<string, StoredInventory>,
   database: DatabaseState,
 ): ImageKnowledge {
   const stored = claims.filter(({ isStored }) => isStored);
-  const fromLayers = stored.filter(({ source }) => source === 'layers');
-  const source = fromLayers.length > 0 ? 'layers' : stored.length > 0 ? 'container' : 'none';
-  const digests = new Set((fromLayers.length > 0 ? fromLayers : stored).map(({ digest = '' }) => digest));
-  const own = [...digests].flatMap((digest) => inventories.get(digest) ?? []);
-  const conflict = fromLayers.length > 0 && own.length > 1;
+  const layerDigests = new Set(stored.filter(({ source }) => source === 'layers').map(({ digest = '' }) => digest));
+  const source = layerDigests.size > 0 ? 'layers' : stored.length > 0 ? 'container' : 'none';
+  const digests = new Set([...layerDigests, ...stored.map(({ digest = '' }) => digest)]);
+  const all = [...digests].flatMap((digest): readonly ReadInventory[] => {
+    const found = inventories.get(digest);
+    return found === undefined ? [] : [{ ...found, source: layerDigests.has(digest) ? 'layers' : 'container' }];
+  });
+  const own = all.filter((one) => one.source === source);
+  const conflict =
+    (source === 'layers' && own.length > 1) ||
+    new Set(all.map(({ distribution }) => JSON.stringify(distribution ?? null))).size > 1;
   const resting = claims.filter(({ atRest, inUse }) => inUse && atRest !== undefined);
   return {
     source,
     ...stateOf({ claims, own, source, conflict, database }),
     conflict,
     atRest: resting.length,
-    tags: [...new Set(claims.flatMap(({ atRest }) => atRest ?? []))].slice(0, MAX_TAGS),
+    tags: inTurn(claims.map(({ atRest }) => atRest ?? [])).slice(0, MAX_TAGS),
     distribution: distributionName(own.find(({ distribution }) => distribution !== undefined)?.distribution),
-    inventories: own,
-    packages: Math.max(0, ...own.map(({ packages }) => packages)),
-    counts: own.map(({ counts }) => counts).reduce(larger, NO_COUNTS),
+    inventories: all,
+    packages: Math.max(0, ...all.map(({ packages }) => packages)),
+    counts: all.map(({ counts }) => counts).reduce(larger, NO_COUNTS),
   };
 }
 
@@ -130,7 +150,7 @@ function stateOf({ claims, own, source, conflict, database }: Evidence): Pick<Im
   if (own.some(({ waiting }) => waiting > 0)) return { state: 'pending', reason: 'its packages are being judged' };
   const gaps = sum(own.map((inventory) => inventory.gaps));
   const reasons = [
-    ...(conflict ? ['nodes found different packages in its layers'] : []),
+    ...(conflict ? ['nodes contradict each other about its packages'] : []),
     ...(source === 'container' ? ['it was read through a container, which can change what it shows'] : []),
     ...(own.every(({ packages }) => packages === 0) ? [NO_PACKAGES] : []),
     ...(gaps > 0 ? [`${counted(gaps, 'part')} could not be read`] : []),

@@ -1,6 +1,7 @@
 import type { EventBus } from '../store/event-bus.ts';
-import type { ImageUseSummary, PackagePlace } from '../store/image-store.ts';
+import type { ImageUseSummary, PackagePlace, StoredClaim } from '../store/image-store.ts';
 import type { NodeRow, Store } from '../store/store.ts';
+import { inTurn } from './fair-order.ts';
 
 /** A running container, as its node reported it last. */
 export interface ImageContainer {
@@ -14,11 +15,11 @@ export interface ImageContainer {
 
 /** Which containers run which image, in memory. */
 export interface RunningImages {
-  /** Ids of the images of all running containers. */
+  /** Ids of the images of all running containers, those of all nodes in turn. */
   readonly imageIds: () => readonly string[];
   /** Containers of an image, on all nodes or on one. */
   readonly containersOf: (imageId: string, nodeId?: string) => readonly ImageContainer[];
-  /** References that containers of the image were started from, at most 16. */
+  /** References that containers of the image were started from, at most 16, those of all nodes in turn. */
   readonly namesOf: (imageId: string) => readonly string[];
   /** Where package versions run, cut to what an event can hold. */
   readonly describe: (places: readonly PackagePlace[]) => ImageUseSummary;
@@ -31,10 +32,12 @@ const MAX_NAMED_CONTAINERS = 50;
 
 /** Follows the nodes of the fleet. Rejects if the store cannot be read. */
 export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus: EventBus): Promise<RunningImages> {
+  let ids: readonly string[] | undefined;
   /** By image, then by node. */
   const images = new Map<string, Map<string, readonly ImageContainer[]>>();
   const rows = new Map<string, Pick<NodeRow, 'containers' | 'name'>>();
   const remove = (nodeId: string): void => {
+    ids = undefined;
     for (const imageId of new Set(rows.get(nodeId)?.containers.map((container) => container.imageId))) {
       const nodes = images.get(imageId);
       nodes?.delete(nodeId);
@@ -67,21 +70,21 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
     return nodeId === undefined ? [...nodes.values()].flat() : (nodes.get(nodeId) ?? []);
   };
   const namesOf = (imageId: string): readonly string[] => {
-    const names = new Set<string>();
-    for (const own of images.get(imageId)?.values() ?? [])
-      for (const { image } of own) {
-        names.add(image);
-        if (names.size >= MAX_NAMES) return [...names];
-      }
-    return [...names];
+    const lists = [...(images.get(imageId)?.values() ?? [])].map((own) => distinctNames(own));
+    return inTurn(lists).slice(0, MAX_NAMES);
+  };
+  const imageIds = (): readonly string[] => {
+    ids ??= inTurn([...rows.values()].map(({ containers }) => containers.map((container) => container.imageId)));
+    return ids;
   };
   return {
-    imageIds: () => [...images.keys()],
+    imageIds,
     containersOf,
     namesOf,
     describe: (places) => {
       const imageIds = new Set(places.map(({ imageId }) => imageId));
-      const containers = distinct(places).flatMap(({ imageId, nodeId }) => containersOf(imageId, nodeId));
+      const affected = distinct(places).flatMap(({ imageId, nodeId }) => containersOf(imageId, nodeId));
+      const containers = inTurn(Map.groupBy(affected, ({ nodeId }) => nodeId).values());
       return {
         images: [...imageIds].slice(0, MAX_NAMED_IMAGES).map((id) => ({ id, name: namesOf(id)[0] ?? '' })),
         imageCount: imageIds.size,
@@ -103,4 +106,18 @@ export function distinct(places: readonly PackagePlace[]): readonly Pick<Package
     if (place.nodeId !== undefined && !everywhere.has(place.imageId))
       single.set(`${place.imageId} ${place.nodeId}`, place);
   return [...[...everywhere].map((imageId) => ({ imageId })), ...single.values()];
+}
+
+function distinctNames(containers: readonly ImageContainer[]): readonly string[] {
+  return [...new Set(containers.map(({ image }) => image))];
+}
+
+/** Ids of the images that nodes have: those that run first, and of each kind those of all nodes in turn. */
+export function imageIdsOf(
+  running: Pick<RunningImages, 'imageIds'>,
+  claims: readonly Pick<StoredClaim, 'imageId' | 'nodeId'>[],
+): readonly string[] {
+  const byNode = Map.groupBy(claims, ({ nodeId }) => nodeId);
+  const resting = inTurn([...byNode.values()].map((own) => own.map(({ imageId }) => imageId)));
+  return [...new Set([...running.imageIds(), ...resting])];
 }

@@ -1,6 +1,6 @@
 import { openVulnerabilityDatabase } from '../../image/vulndb/database.ts';
 import type { VulnerabilityDatabase } from '../../image/vulndb/database.ts';
-import { mapObserved } from '../../posture/observed.ts';
+import { mapObserved, unreadable } from '../../posture/observed.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { formatReference } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
@@ -11,11 +11,12 @@ import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import type { Logger } from '../../service/log.ts';
+import { imageIdsOf } from '../image/running-images.ts';
 import type { RunningImages } from '../image/running-images.ts';
 import type { DatabaseState } from '../image/database-keeper.ts';
 import type { Issue } from '../status/collector-status.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { completeEvidence, lacksScan, packagesOf } from './image-evidence.ts';
+import { accountsOf, completeEvidence, lacksScan } from './image-evidence.ts';
 import type { FleetEvidence } from './image-evidence.ts';
 import type { ImageScans } from './image-scans.ts';
 import { listKnownImages, tagsOf } from './known-images.ts';
@@ -96,6 +97,7 @@ interface JudgedEntry {
   readonly renewMs: number;
 }
 
+const SEVERAL = 'nodes do not say the same about its packages';
 const INTERVAL_MS = 15_000;
 /** Between two rounds at least, however many images come. */
 const PAUSE_MS = 1000;
@@ -113,8 +115,8 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     options;
   let indexed: IndexedSet | undefined;
   let entries = new Map<string, JudgedEntry>();
-  /** Images by what their nodes call them, and by the references that were scanned. */
-  let names = new Map<string, string>();
+  /** Verdicts by each id that nodes or scans use: an index can name several images. */
+  let byName: ReadonlyMap<string, readonly SnapshotImage[]> = new Map();
   let scannedImages = new Map<string, { readonly id: string; readonly digest: string }>();
   let open: { readonly database: VulnerabilityDatabase; readonly builtMs: number } | undefined;
   let published = '';
@@ -123,6 +125,8 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
   let posture = { key: '', atMs: -Infinity };
   let problem = '';
   let skipped = 0;
+  /** Images that the snapshot has no room for. */
+  let leftOut = 0;
   let judgedBy: { readonly revision: string; readonly policies: readonly ImagePolicy[] } | undefined;
   const subscribers = new Set<(imageId: string) => void>();
   let wake = Promise.withResolvers<void>();
@@ -151,16 +155,19 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const key = JSON.stringify([set.revision, open?.builtMs, isTooOld, image.revision]);
     const before = entries.get(image.id);
     if (before?.key === key && now < before.renewMs) return before;
-    const listed = await packagesOf(image, images);
+    const found = await accountsOf(image, images);
     const { manifests, configuration } = image;
-    const evidence = completeEvidence(listed, { configuration, database: open?.database, maxAgeMs, now });
+    const context = { configuration, database: open?.database, maxAgeMs, now };
+    const accounts = found.map(({ listed, ...one }) => ({ ...one, evidence: completeEvidence(listed, context) }));
     const endMs = open === undefined ? undefined : open.builtMs + maxAgeMs;
     const databaseValidUntil = endMs !== undefined && now <= endMs ? endMs : undefined;
-    const isUnscanned = lacksScan(image, listed);
-    const judged = judgeFleetImage(set.indexed, { manifests, evidence, isUnscanned, databaseValidUntil, now });
+    const isUnscanned = lacksScan(image, found);
+    const judged = judgeFleetImage(set.indexed, { manifests, accounts, isUnscanned, databaseValidUntil, now });
     await new Promise(setImmediate);
     const renewMs = renewalOf(judged, now);
     if (image.scannedReferences.size === 0) return { key, judged, renewMs };
+    const [only] = accounts.length === 1 ? accounts : [];
+    const evidence = only?.evidence ?? completeEvidence(unreadable('nodes', SEVERAL), context);
     const { inventory, vulnerabilities, distribution } = evidence;
     // The packages themselves would be most of the memory.
     const known = mapObserved(inventory, (one) => ({ ...one, packages: [] }));
@@ -172,9 +179,10 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const set = currentSet();
     if (set === undefined) return;
     refreshDatabase();
-    const claims = Map.groupBy(await images.claims(), ({ imageId }) => imageId);
+    const all = await images.claims();
+    const claims = Map.groupBy(all, ({ imageId }) => imageId);
     // Running images first: where there are too many, those are left out that no container runs.
-    const ids = [...new Set([...running.imageIds(), ...claims.keys()])];
+    const ids = imageIdsOf(running, all);
     skipped = Math.max(0, ids.length - MAX_IMAGES);
     const found = listKnownImages({
       ids: ids.slice(0, MAX_IMAGES),
@@ -191,7 +199,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
       isChanged ||= entry !== entries.get(image.id);
       next.set(image.id, entry);
     }
-    names = new Map(found.flatMap(({ id, names: own }) => own.map((name) => [name, id])));
+    byName = verdictsByName(found, next);
     scannedImages = new Map(
       found.flatMap(({ id, scannedReferences }) =>
         [...scannedReferences].map(([reference, digest]) => [reference, { id, digest }]),
@@ -201,8 +209,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const changed = found.filter(({ id }) => !isSame || !saySame(entries.get(id)?.judged, next.get(id)?.judged));
     entries = next;
     if (!isSame) judgedBy = { revision: set.revision, policies: set.policies.map(({ policy }) => policy) };
-    for (const name of new Set(changed.flatMap(({ id, names: own }) => own.concat(id))))
-      for (const subscriber of subscribers) subscriber(name);
+    for (const name of new Set(changed.flatMap(namesOf))) for (const subscriber of subscribers) subscriber(name);
     const nodes = set.podPolicies.some((one) => one.nodes !== null) ? await options.nodePosture?.read() : undefined;
     const key = postureKey(nodes);
     const tags = tagsOf(registries.tags(), scans.scanned(), clock.now() - options.tagAgeMs);
@@ -213,7 +220,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
     const judged = [...next.values()].flatMap((entry) => entry.judged);
     const { podPolicies, containerPolicies } = set;
     const sets = { policies: set.policies.map(({ policy }) => policy), podPolicies, containerPolicies };
-    await publisher.publish({ ...sets, images: judged, tags, nodes });
+    leftOut = await publisher.publish({ ...sets, images: judged, tags, nodes });
     published = set.revision;
     publishedTags = tagsKey;
     posture = { key, atMs: clock.monotonic() };
@@ -244,7 +251,7 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
       subscribers.add(subscriber);
       return () => subscribers.delete(subscriber);
     },
-    verdictsOf: (imageId) => entries.get(names.get(imageId) ?? imageId)?.judged ?? [],
+    verdictsOf: (imageId) => byName.get(imageId) ?? NO_VERDICTS,
     scanOf: (reference) => {
       const scanned = scannedImages.get(formatReference(reference));
       const judged = scanned === undefined ? undefined : entries.get(scanned.id)?.scan;
@@ -258,9 +265,33 @@ export function startImageJudge(options: ImageJudgeOptions): ImageJudge {
       ...policies.issues(),
       ...(problem === '' ? [] : [snapshotIssue(`no snapshot of the image policies could be published: ${problem}`)]),
       ...(skipped === 0 ? [] : [snapshotIssue(`${String(skipped)} images are not judged: there are too many`)]),
+      ...(leftOut === 0 ? [] : [snapshotIssue(`the snapshot has no room for ${String(leftOut)} images`)]),
     ],
     over: loop(),
   };
+}
+
+const NO_VERDICTS: readonly SnapshotImage[] = Object.freeze([]);
+
+/** What enforcers, nodes and scans call an image. */
+function namesOf({ id, names, scannedReferences }: KnownImage): readonly string[] {
+  return [id, ...names, ...scannedReferences.values()];
+}
+
+/** As a snapshot has them: whoever asks for an index gets the verdicts on every image that is known by it. */
+function verdictsByName(
+  found: readonly KnownImage[],
+  entries: ReadonlyMap<string, JudgedEntry>,
+): ReadonlyMap<string, readonly SnapshotImage[]> {
+  const byName = new Map<string, readonly SnapshotImage[]>();
+  for (const image of found) {
+    const own = entries.get(image.id)?.judged ?? NO_VERDICTS;
+    for (const name of new Set(namesOf(image))) {
+      const known = byName.get(name);
+      byName.set(name, known === undefined ? own : [...known, ...own]);
+    }
+  }
+  return byName;
 }
 
 /** The same while nothing changes but the times. */

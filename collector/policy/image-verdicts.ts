@@ -1,6 +1,8 @@
 import { annotate } from '../../image/policy/annotations.ts';
 import { mapObserved, unreadable } from '../../posture/observed.ts';
-import { judgeImage } from '../../policy/image-verdict.ts';
+import type { Observed } from '../../posture/observed.ts';
+import { judgeAccounts } from '../../policy/image-verdict.ts';
+import type { Account } from '../../policy/image-verdict.ts';
 import { isDigest } from '../../policy/reference.ts';
 import type { ImageReference } from '../../policy/reference.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
@@ -26,10 +28,16 @@ export interface IndexedPolicy {
 /** Statements and waivers about some vulnerabilities. */
 export type Annotating = ReturnType<AnnotationIndex['about']>;
 
+/** What somebody says about an image; see `Account`. */
+export interface FleetAccount extends Omit<Account, 'evidence'> {
+  readonly evidence: FleetEvidence;
+}
+
 /** What verdicts are made of. */
 export interface VerdictInput {
   readonly manifests: readonly KnownManifest[];
-  readonly evidence: FleetEvidence;
+  /** What is said about the image, at least one. */
+  readonly accounts: readonly FleetAccount[];
   /** Its packages are not known from its layers, and a scan could list them. */
   readonly isUnscanned: boolean;
   readonly databaseValidUntil: number | undefined;
@@ -44,8 +52,9 @@ const MAX_REPOSITORY_VERDICTS = 2000;
 
 /** The verdicts of all policies on an image, for each digest that names it. */
 export function judgeFleetImage(policies: readonly IndexedPolicy[], input: VerdictInput): readonly SnapshotImage[] {
-  const { manifests, evidence, isUnscanned, now } = input;
-  const { scannedAt, database } = evidence;
+  const { manifests, accounts, isUnscanned, now } = input;
+  const scannedAt = firstSeen(accounts.map(({ evidence }) => evidence.scannedAt));
+  const database = firstSeen(accounts.map(({ evidence }) => evidence.database));
   const byVerdicts = new Map<string, { readonly digests: string[]; readonly verdicts: readonly SnapshotVerdict[] }>();
   for (const manifest of manifests) {
     if (!isDigest(manifest.digest)) continue;
@@ -64,11 +73,16 @@ export function judgeFleetImage(policies: readonly IndexedPolicy[], input: Verdi
   return [...byVerdicts.values()].map(({ digests, verdicts }) => ({
     digests,
     judgedAt: now,
-    scannedAt: scannedAt.state === 'seen' ? scannedAt.value : null,
-    databaseBuiltAt: database.state === 'seen' ? database.value.builtAt : null,
+    scannedAt: scannedAt ?? null,
+    databaseBuiltAt: database?.builtAt ?? null,
     verdicts,
     unscanned: isUnscanned,
   }));
+}
+
+function firstSeen<T>(all: readonly Observed<T>[]): T | undefined {
+  for (const one of all) if (one.state === 'seen') return one.value;
+  return undefined;
 }
 
 /**
@@ -78,25 +92,28 @@ export function judgeFleetImage(policies: readonly IndexedPolicy[], input: Verdi
 function verdictsOf(
   { policy, annotationsAbout }: IndexedPolicy,
   { digest, repositories }: KnownManifest,
-  { evidence, databaseValidUntil, now }: VerdictInput,
+  { accounts, databaseValidUntil, now }: VerdictInput,
 ): readonly [SnapshotVerdict, readonly SnapshotVerdict[]] {
-  const { vulnerabilities: all } = evidence;
   const annotations = annotationsAbout(
-    all.state === 'seen' ? all.value.matches.map((match) => match.vulnerability) : [],
+    accounts.flatMap(({ evidence: { vulnerabilities } }) =>
+      vulnerabilities.state === 'seen' ? vulnerabilities.value.matches.map((match) => match.vulnerability) : [],
+    ),
   );
   const judge = (found?: RepositorySignatures): SnapshotVerdict => {
     const reference = found?.reference;
     const signatures = found?.signatures ?? (repositories.length === 0 ? NO_MANIFEST : OTHER_REPOSITORY);
-    const { vulnerabilities, waiversValidUntil } = applyAnnotations(annotations, { evidence, reference, digest, now });
-    const verdict = judgeImage(
-      policy,
-      { ...evidence, vulnerabilities, signatures },
-      {
-        now,
-        ...(databaseValidUntil === undefined ? {} : { databaseValidUntil }),
-        ...(waiversValidUntil === undefined ? {} : { waiversValidUntil }),
-      },
-    );
+    const ends: number[] = [];
+    const judged = accounts.map((account): Account => {
+      const { evidence } = account;
+      const applied = applyAnnotations(annotations, { evidence, reference, digest, now });
+      if (applied.waiversValidUntil !== undefined) ends.push(applied.waiversValidUntil);
+      return { ...account, evidence: { ...evidence, vulnerabilities: applied.vulnerabilities, signatures } };
+    });
+    const verdict = judgeAccounts(policy, judged, {
+      now,
+      ...(databaseValidUntil === undefined ? {} : { databaseValidUntil }),
+      ...(ends.length === 0 ? {} : { waiversValidUntil: Math.min(...ends) }),
+    });
     const repository = reference === undefined ? null : repositoryOf(reference);
     // Packages and vulnerabilities as objects would be most of the memory.
     const reasons = verdict.reasons.map(({ package: _package, vulnerability: _vulnerability, ...reason }) => reason);
@@ -117,7 +134,8 @@ function applyAnnotations(
     reference,
     digest,
     now,
-  }: Pick<VerdictInput, 'evidence' | 'now'> & {
+  }: Pick<VerdictInput, 'now'> & {
+    readonly evidence: FleetEvidence;
     readonly reference: ImageReference | undefined;
     readonly digest: string;
   },

@@ -78,7 +78,11 @@ export function listKnownImages(sources: KnownImageSources): readonly KnownImage
     const claims = own.flatMap((one) => sources.claims.get(one) ?? []);
     const configuration = configurationOf(facts, scans);
     const scan = storedByName.get(id);
-    const said = claims.map(({ digest, source, problem, isStored }) => [digest, source, problem, isStored].join(' '));
+    // Texts name the nodes where they do not say the same.
+    const isOne = new Set(claims.flatMap((claim) => (claim.isStored ? claim.digest : []))).size <= 1;
+    const said = claims.map(({ digest, source, problem, isStored, nodeId, nodeName }) =>
+      [digest, source, problem, isStored, ...(isOne ? [] : [nodeId, nodeName])].join(' '),
+    );
     const revision = JSON.stringify([
       scan === undefined ? [...new Set(said)].sort() : [scan.inventory],
       facts.map((one) => one.revision),
@@ -108,7 +112,9 @@ export function tagsOf(
   scanned: readonly ScannedImage[],
   sinceMs: number,
 ): readonly SnapshotTag[] {
-  const tags = new Map(running.map((one) => [one.reference, one]));
+  const tags = new Map<string, SnapshotTag>();
+  for (const one of running)
+    if (one.checkedAt >= (tags.get(one.reference)?.checkedAt ?? 0)) tags.set(one.reference, one);
   for (const { reference: given, digest, atMs } of scanned) {
     if (given.digest !== undefined || atMs < sinceMs) continue;
     const reference = formatReference({ ...given, registry: canonicalRegistry(given.registry) });

@@ -107,26 +107,19 @@ export function watchRegistries(options: RegistryWatchOptions): RegistryWatch {
     clients.set(registry, client);
     return client;
   };
-  /** Follows what runs; an image that no container runs any more is forgotten. What is followed already comes first. */
+  /** Follows what runs; an image that no container runs any more is forgotten. */
   const follow = (): void => {
-    const running = wantedReferences(options.running, allowed);
     const next = new Map<string, Watched>();
     const left = new Set<string>();
-    for (const key of running.keys()) {
-      const known = watched.get(key);
-      if (known !== undefined) next.set(key, known);
-    }
     const counts = new Map<string, number>();
-    for (const { imageId } of next.values()) counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
-    for (const [key, { imageId, reference }] of running) {
-      if (next.has(key)) continue;
+    for (const [key, { imageId, reference }] of wantedReferences(options.running, allowed)) {
       const count = counts.get(imageId) ?? 0;
       if (count >= MAX_NAMES || next.size >= MAX_WATCHED) {
         if (left.size < MAX_WATCHED) left.add(key);
         continue;
       }
       counts.set(imageId, count + 1);
-      next.set(key, newWatched(imageId, reference));
+      next.set(key, watched.get(key) ?? newWatched(imageId, reference));
     }
     watched = next;
     omitted = left;
@@ -235,8 +228,8 @@ function keyOf(imageId: string, reference: ImageReference): string {
 }
 
 /**
- * References of running containers whose registry may be asked, by key. Of each image those that most nodes use come
- * first, so that one node cannot crowd out the names that the others use.
+ * References of running containers whose registry may be asked, by key. Images of all nodes come in turn, and of each image
+ * the first reference of every node, those that most nodes use first: one node cannot crowd out what others use.
  */
 function wantedReferences(
   running: RegistryWatchOptions['running'],
@@ -244,13 +237,15 @@ function wantedReferences(
 ): ReadonlyMap<string, { readonly imageId: string; readonly reference: ImageReference }> {
   const wanted = new Map<string, { readonly imageId: string; readonly reference: ImageReference }>();
   for (const imageId of running.imageIds()) {
-    const nodes = new Map<string, Set<string>>();
-    for (const { image, nodeId } of running.containersOf(imageId)) {
-      const own = nodes.get(image) ?? new Set();
-      nodes.set(image, own.add(nodeId));
-    }
-    const names = [...nodes].sort(([, one], [, other]) => other.size - one.size);
-    for (const [name] of names) {
+    const byNode = Map.groupBy(running.containersOf(imageId), ({ nodeId }) => nodeId);
+    const names = new Map<string, { rank: number; nodes: number }>();
+    for (const own of byNode.values())
+      for (const [rank, name] of [...new Set(own.map(({ image }) => image))].entries()) {
+        const known = names.get(name);
+        names.set(name, { rank: Math.min(rank, known?.rank ?? rank), nodes: (known?.nodes ?? 0) + 1 });
+      }
+    const sorted = [...names].sort(([, one], [, other]) => one.rank - other.rank || other.nodes - one.nodes);
+    for (const [name] of sorted) {
       const reference = referenceOf(name);
       if (reference !== undefined && allowed.has(reference.registry))
         wanted.set(keyOf(imageId, reference), { imageId, reference });

@@ -30,13 +30,14 @@ export interface SnapshotPublisher {
   readonly publicKey: string;
   /** First half of the SHA-256 of the public key, hexadecimal. */
   readonly keyId: string;
-  /** Writes, signs and stores a snapshot. Rejects with the error of the file system. */
-  readonly publish: (content: SnapshotParts) => Promise<void>;
+  /** Writes, signs and stores a snapshot. Resolves to how many images it has no room for. Rejects with the error of the file system. */
+  readonly publish: (content: SnapshotParts) => Promise<number>;
 }
 
 /** What a snapshot is made of. */
 export interface SnapshotParts extends PolicySets {
-  readonly images: Iterable<SnapshotImage>;
+  /** Where there is no room for all, those that come first. */
+  readonly images: readonly SnapshotImage[];
   readonly tags: readonly SnapshotTag[];
   readonly nodes: SnapshotNodes | undefined;
 }
@@ -58,6 +59,8 @@ const READABLE = 0o644;
 const SLICE = 50;
 /** Most of what better levels take out is the same already. */
 const GZIP_LEVEL = 1;
+/** Leaves room for the last image, policies, tags and nodes. */
+const MAX_IMAGE_BYTES = MAX_SNAPSHOT_BYTES - 64 * 1024 * 1024;
 
 /**
  * Opens a publisher with the key in the data directory, which is created if absent. A version is the time in
@@ -87,6 +90,8 @@ export async function openSnapshotPublisher({
       const writer = createSnapshotWriter(policies);
       let count = 0;
       for (const image of images) {
+        // Those that come first stay: what one node reports must not keep the verdicts on others from being published.
+        if (writer.bytes() > MAX_IMAGE_BYTES) break;
         writer.add(image);
         count += 1;
         if (count % SLICE === 0) await new Promise(setImmediate);
@@ -102,6 +107,7 @@ export async function openSnapshotPublisher({
       const compressed = (): Promise<Buffer> => (zipped ??= promisify(gzip)(content, { level: GZIP_LEVEL }));
       current = { content, signature, version, gzip: compressed };
       log.info({ version, images: count, bytes: content.length }, 'policy snapshot published');
+      return images.length - count;
     },
   };
 }

@@ -9,6 +9,8 @@ export interface ImageRequests {
   readonly begin: (nodeId: string, digest: string) => boolean;
   readonly isRequested: (nodeId: string, digest: string) => boolean;
   readonly done: (nodeId: string, digest: string) => void;
+  /** The node has sent something else under this digest: others are asked first. */
+  readonly failed: (nodeId: string, digest: string) => void;
   /** Ends all requests of a node. */
   readonly endAll: (nodeId: string) => void;
   /** Calls `retry` once when another request ends. Returns a function that prevents it. */
@@ -19,14 +21,41 @@ export interface ImageRequests {
 const MAX_OF_NODE = 4;
 const MAX_OF_ALL = 32;
 const TIMEOUT_MS = 30_000;
+/**
+ * A node that did not send what it had announced is not asked for it again for a while, four times as long each time: it
+ * would keep the same inventory of another node out of the store.
+ */
+const PAUSE_MS = 5000;
+const MAX_PAUSE_MS = 10 * 60_000;
+/** How long a failure is remembered. */
+const FAILURE_MS = 60 * 60_000;
+
+interface Failure {
+  readonly count: number;
+  readonly untilMs: number;
+  readonly forgetMs: number;
+}
 
 /** No requests yet. */
 export function createImageRequests(clock: Pick<Clock, 'monotonic'>): ImageRequests {
   const requests = new Map<string, { readonly nodeId: string; readonly untilMs: number }>();
   const waiting = new Set<() => void>();
+  /** By node and digest. A node adds few, since it has few requests at a time. */
+  const failures = new Map<string, Failure>();
+  const fail = (nodeId: string, digest: string): void => {
+    requests.delete(digest);
+    const nowMs = clock.monotonic();
+    const key = `${nodeId} ${digest}`;
+    const count = (failures.get(key)?.count ?? 0) + 1;
+    const pauseMs = Math.min(MAX_PAUSE_MS, PAUSE_MS * 4 ** (count - 1));
+    failures.set(key, { count, untilMs: nowMs + pauseMs, forgetMs: nowMs + FAILURE_MS });
+  };
+  const isPaused = (nodeId: string, digest: string): boolean =>
+    (failures.get(`${nodeId} ${digest}`)?.untilMs ?? 0) > clock.monotonic();
   const expire = (): void => {
     const nowMs = clock.monotonic();
-    for (const [digest, { untilMs }] of requests) if (untilMs <= nowMs) requests.delete(digest);
+    for (const [digest, { nodeId, untilMs }] of requests) if (untilMs <= nowMs) fail(nodeId, digest);
+    for (const [key, { forgetMs }] of failures) if (forgetMs <= nowMs) failures.delete(key);
   };
   const free = (): void => {
     // Each of them asks again whether there is room.
@@ -37,7 +66,7 @@ export function createImageRequests(clock: Pick<Clock, 'monotonic'>): ImageReque
   return {
     begin: (nodeId, digest) => {
       expire();
-      if (requests.has(digest) || requests.size >= MAX_OF_ALL) return false;
+      if (requests.has(digest) || requests.size >= MAX_OF_ALL || isPaused(nodeId, digest)) return false;
       if ([...requests.values()].filter((request) => request.nodeId === nodeId).length >= MAX_OF_NODE) return false;
       requests.set(digest, { nodeId, untilMs: clock.monotonic() + TIMEOUT_MS });
       return true;
@@ -48,9 +77,14 @@ export function createImageRequests(clock: Pick<Clock, 'monotonic'>): ImageReque
       requests.delete(digest);
       free();
     },
+    failed: (nodeId, digest) => {
+      if (requests.get(digest)?.nodeId !== nodeId) return;
+      fail(nodeId, digest);
+      free();
+    },
     endAll: (nodeId) => {
       const before = requests.size;
-      for (const [digest, request] of requests) if (request.nodeId === nodeId) requests.delete(digest);
+      for (const [digest, request] of requests) if (request.nodeId === nodeId) fail(nodeId, digest);
       if (requests.size < before) free();
     },
     whenFree: (retry) => {

@@ -50,7 +50,7 @@ export function ImageKnowledge({ detail }: { readonly detail: ImageDetail }): JS
             row(`tag ${reference}`, tagText(drift, digest, why), TAG_WEAKNESSES.get(drift)),
           ),
           ...(conflict
-            ? [row('conflict', 'nodes found different packages in the layers of this image', 'all of them count')]
+            ? [row('conflict', 'nodes contradict each other about the packages of this image', 'all of them count')]
             : []),
         ]}
       />

@@ -100,9 +100,9 @@ export const getImage = jsonRoute({
       atRest,
       distribution,
       database: database(),
-      inventories: inventories.map(({ digest, packages }) => ({
+      inventories: inventories.map(({ digest, packages, source: place }) => ({
         digest,
-        source,
+        source: place,
         packages,
         nodes: nodesOf(claims, digest),
       })),

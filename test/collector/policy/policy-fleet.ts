@@ -48,7 +48,7 @@ export const advisory = (id: string, name: string, fixed: string) => ({
   ],
 });
 
-async function build(output: string, records: readonly object[], builtAt: number): Promise<DatabaseState> {
+export async function build(output: string, records: readonly object[], builtAt: number): Promise<DatabaseState> {
   const from = mkdtempSync(join(tmpdir(), 'plimsoll-osv-'));
   writeFileSync(join(from, 'debian.ndjson'), records.map((record) => JSON.stringify(record)).join('\n'));
   const { signal } = new AbortController();
