@@ -32,6 +32,7 @@ export const ISSUE_CODES = Object.freeze([
   'nodeStale',
   'nodeNeverEnrolled',
   'nodeIdentityConflict',
+  'imageContradiction',
   'nodeLimited',
   'nodeRepaired',
   'agentRestored',

@@ -37,6 +37,7 @@ import { sinkNames } from './sinks.ts';
 import type { Issue } from './status/collector-status.ts';
 import type { EventBus } from './store/event-bus.ts';
 import { keepRetention } from './store/retention.ts';
+import type { RetentionOptions } from './store/retention.ts';
 import type { Store } from './store/store.ts';
 import { startVerification } from './store/verification.ts';
 import type { StoreVerification } from './store/verification.ts';
@@ -174,7 +175,7 @@ export function startProbe({ settings, clock, log, diskProbe }: BackgroundOption
 }
 
 /** What upkeep works on. */
-interface UpkeepParts extends Pick<ScoreOptions, 'benchmarks' | 'excluded'> {
+interface UpkeepParts extends Pick<ScoreOptions, 'benchmarks' | 'excluded'>, Pick<RetentionOptions, 'onTrimmed'> {
   readonly store: Store;
   readonly eventBus: EventBus;
 }
@@ -182,7 +183,7 @@ interface UpkeepParts extends Pick<ScoreOptions, 'benchmarks' | 'excluded'> {
 /** What keeps the store small and sound: runs until the collector ends. */
 export function startUpkeep(
   { settings, clock, log }: BackgroundOptions,
-  { store, eventBus, benchmarks, excluded }: UpkeepParts,
+  { store, eventBus, benchmarks, excluded, onTrimmed }: UpkeepParts,
   steps: ClosingStep[],
 ): StoreVerification {
   const stop = new AbortController();
@@ -198,6 +199,7 @@ export function startUpkeep(
       sinks,
       historyMs: settings.historyRetention,
       intervalMs: RETENTION_INTERVAL_MS,
+      onTrimmed,
       clock,
       log,
       signal,

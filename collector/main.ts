@@ -51,6 +51,7 @@ import { createDenialIntake } from './denial/denial-intake.ts';
 import { openRolloutRecords } from './remediation/rollout-records.ts';
 import { createRefusalRecorder } from './refusal-recorder.ts';
 import { openPositionGuard } from './position-guard.ts';
+import type { TrimmedHistory } from './store/event-share-table.ts';
 import { startSessionServer } from './session/server.ts';
 import type { SessionServer } from './session/server.ts';
 import type { Sessions } from './session/sessions.ts';
@@ -162,7 +163,11 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   const eventBus = createEventBus();
   const guard = await openPositionGuard({ path: join(settings.dataDir, POSITION_FILE), store, eventBus, clock, log });
   steps.push({ name: 'position', close: guard.close });
-  const verification = startUpkeep(options, { store, eventBus, benchmarks, excluded: exclusions(catalog) }, steps);
+  let noteExcess: SessionServer['noteExcess'] = () => undefined;
+  const onTrimmed = ({ nodeId, events }: TrimmedHistory): void =>
+    noteExcess(nodeId, `its history is too large: the oldest ${String(events)} entries of it were deleted`);
+  const upkeep = { store, eventBus, benchmarks, excluded: exclusions(catalog), onTrimmed };
+  const verification = startUpkeep(options, upkeep, steps);
   const refusals = createRefusalRecorder({ store, eventBus, clock, log });
   steps.push({ name: 'refusals', close: refusals.settled });
   const activities = createActivityRecorder({ store, eventBus, clock, log });
@@ -347,6 +352,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
   askAll = server.resync;
   removeNode = server.remove;
   nodeProblems = server.problems;
+  noteExcess = server.noteExcess;
   identityConflicts = server.identityConflicts;
   disconnectRevoked = server.disconnectRevoked;
   tls.onChange(server.useTls);

@@ -182,6 +182,8 @@ function fromWire(wire: WireInventory): Parsed<Inventory> {
   const dictionaries = [architectures, modularities, vendors, paths];
   if ([...lists, ...dictionaries.map(({ indexes }) => indexes)].some(({ length }) => length !== names.length))
     return { ok: false, problem: 'the columns of the inventory differ in length' };
+  if (![types, ...dictionaries].every(isCanonical))
+    return { ok: false, problem: 'the inventory is not canonical: a list of values has one that no package uses' };
   if (paths.values.some((path) => marksIn(path) > MAX_MARKS))
     return { ok: false, problem: 'a path of the inventory has too many marks' };
   const packages: Package[] = [];
@@ -342,6 +344,16 @@ function indexed<T extends string>(values: readonly T[]): { values: readonly T[]
     return place;
   });
   return { values: [...places.keys()], indexes };
+}
+
+/** Whether each value is there once, in the order of its first use: an unused one would be bytes that nothing counts. */
+function isCanonical({ values, indexes }: { readonly values: readonly string[]; readonly indexes: readonly number[] }) {
+  let used = 0;
+  for (const index of indexes) {
+    if (index > used) return false;
+    if (index === used) used += 1;
+  }
+  return used === values.length && new Set(values).size === values.length;
 }
 
 function valueAt(

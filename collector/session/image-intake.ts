@@ -3,6 +3,7 @@ import type { CollectorMessage, ImageInventory, ImagesInUse } from '../../proto/
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { isPassing } from '../store/error.ts';
+import { inventoryBytes } from '../store/inventory-size.ts';
 import type { ClaimResult, ImageStore } from '../store/image-store.ts';
 import type { ImageRequests } from './image-requests.ts';
 import { digestOf, parseImages } from './message-parsing.ts';
@@ -27,7 +28,7 @@ export interface ImageIntakeOptions {
   readonly images: Pick<ImageStore, 'putClaims' | 'putInventory'>;
   readonly imageRequests: ImageRequests;
   readonly send: (message: CollectorMessage) => boolean;
-  readonly quota: Pick<NodeQuota, 'noteExcess'>;
+  readonly quota: Pick<NodeQuota, 'noteExcess' | 'countInventory' | 'hasInventoryExcess'>;
   /** What the store holds about images changed. */
   readonly onChange: () => void;
   readonly clock: Clock;
@@ -36,8 +37,12 @@ export interface ImageIntakeOptions {
 
 /** Packages in all inventories of one node. A node with 300 images of 1,000 packages is far below this. */
 const MAX_NODE_PACKAGES = 400_000;
+/** What its inventories may take in the store, of images that run and with those at rest; see `inventoryBytes`. */
+const MAX_NODE_BYTES = 256 * 1024 * 1024;
 /** Messages of one inventory, however little is in each. */
 const MAX_PARTS = 64;
+
+const TOO_MANY_BYTES = `its inventories would take more than ${String(MAX_NODE_BYTES / 1024 / 1024)} MiB`;
 
 interface Unfinished {
   readonly digest: string;
@@ -54,10 +59,14 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
   let isOver = false;
   /** The last list, until it is stored. */
   let unstored: ParsedImages | undefined;
+  /** Inventories that only images at rest have, and the bytes that are left for them and for the others. */
+  let resting = new Set<string>();
+  let left = { running: 0, resting: 0 };
 
   const request = (): void => {
     stopWaiting();
     if (isOver) return;
+    if (wanted.size > 0 && quota.hasInventoryExcess()) return;
     const digests = [...wanted].filter((digest) => imageRequests.begin(nodeId, digest));
     if (digests.length > 0)
       send({ inventoryRequest: { digests: digests.map((digest) => Buffer.from(digest, 'hex')) } });
@@ -66,6 +75,7 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
   };
   const refuse = (digest: string, problem: string): void => {
     wanted.delete(digest);
+    imageRequests.failed(nodeId, digest);
     quota.noteExcess(`an inventory that it sent was refused: ${problem}`);
     log.warn({ digest, problem }, 'an inventory of an image was refused');
   };
@@ -73,8 +83,12 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
     const content = Buffer.concat(chunks);
     const decoded = await decodeInventory({ digest, bytes: content });
     if (!decoded.ok) return refuse(digest, decoded.problem);
+    const bytes = inventoryBytes(decoded.value, content);
+    if (bytes > (resting.has(digest) ? left.resting : left.running)) return refuse(digest, TOO_MANY_BYTES);
     try {
       await images.putInventory(digest, decoded.value, content, clock.now());
+      quota.countInventory(bytes);
+      left = { running: left.running - (resting.has(digest) ? 0 : bytes), resting: left.resting - bytes };
       wanted.delete(digest);
       onChange();
     } catch (error) {
@@ -101,7 +115,6 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
     if (unfinished.bytes > INVENTORY_LIMITS.bytes || unfinished.chunks.length > MAX_PARTS) {
       unfinished = undefined;
       refuse(digest, 'it is too large');
-      imageRequests.done(nodeId, digest);
       return undefined;
     }
     if (last !== true) return undefined;
@@ -109,15 +122,21 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
     unfinished = undefined;
     return whole;
   };
-  /** What is requested within the quota of packages. Images at rest take nothing from those that run. */
-  const requestable = ({ wanted: digests, packages, atRest }: ClaimResult): readonly string[] => {
+  /** What is requested within the quota of packages and bytes. Images at rest take nothing from those that run. */
+  const requestable = ({ wanted: digests, packages, bytes, atRest, omitted }: ClaimResult): readonly string[] => {
     const max = String(MAX_NODE_PACKAGES);
-    if (packages > MAX_NODE_PACKAGES) {
-      quota.noteExcess(`its images have more than ${max} packages`);
+    if (omitted > 0) quota.noteExcess(`it has ${String(omitted)} images more than a node may have`);
+    resting = new Set(atRest.wanted);
+    left = { running: MAX_NODE_BYTES - bytes, resting: MAX_NODE_BYTES - bytes - atRest.bytes };
+    if (packages > MAX_NODE_PACKAGES || left.running <= 0) {
+      quota.noteExcess(packages > MAX_NODE_PACKAGES ? `its images have more than ${max} packages` : TOO_MANY_BYTES);
       return [];
     }
-    if (packages + atRest.packages <= MAX_NODE_PACKAGES) return [...digests, ...atRest.wanted];
-    quota.noteExcess(`with those at rest, its images have more than ${max} packages`);
+    if (packages + atRest.packages <= MAX_NODE_PACKAGES && left.resting > 0) return [...digests, ...atRest.wanted];
+    if (atRest.wanted.length > 0)
+      quota.noteExcess(
+        left.resting > 0 ? `with those at rest, its images have more than ${max} packages` : TOO_MANY_BYTES,
+      );
     return digests;
   };
   const storeClaims = async (list: ParsedImages): Promise<void> => {

@@ -22,8 +22,8 @@ const MAX_OF_NODE = 4;
 const MAX_OF_ALL = 32;
 const TIMEOUT_MS = 30_000;
 /**
- * A node that did not send what it had announced is not asked for it again for a while, four times as long each time: it
- * would keep the same inventory of another node out of the store.
+ * A node that did not send what it had announced, more than once, is not asked for it again for a while, four times as
+ * long each time: it would keep the same inventory of another node out of the store.
  */
 const PAUSE_MS = 5000;
 const MAX_PAUSE_MS = 10 * 60_000;
@@ -47,7 +47,7 @@ export function createImageRequests(clock: Pick<Clock, 'monotonic'>): ImageReque
     const nowMs = clock.monotonic();
     const key = `${nodeId} ${digest}`;
     const count = (failures.get(key)?.count ?? 0) + 1;
-    const pauseMs = Math.min(MAX_PAUSE_MS, PAUSE_MS * 4 ** (count - 1));
+    const pauseMs = count < 2 ? 0 : Math.min(MAX_PAUSE_MS, PAUSE_MS * 4 ** (count - 2));
     failures.set(key, { count, untilMs: nowMs + pauseMs, forgetMs: nowMs + FAILURE_MS });
   };
   const isPaused = (nodeId: string, digest: string): boolean =>

@@ -3,7 +3,7 @@ import type { AgentMessage, FindingDelta, Heartbeat } from '../../proto/fleet.ts
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
-import type { ReplicationState, Store } from '../store/store.ts';
+import type { PackedFinding, ReplicationState, Store } from '../store/store.ts';
 import { createDeltaReassembler } from './delta-reassembler.ts';
 import type { PartialBudget, WholeDelta } from './delta-reassembler.ts';
 import { openCommits } from './commits.ts';
@@ -36,7 +36,7 @@ export interface MessageHandler {
 
 /** What a handler needs. */
 export interface MessageHandlerContext {
-  readonly store: Pick<Store, 'replicationState' | 'images'>;
+  readonly store: Pick<Store, 'replicationState' | 'findingBytes' | 'images'>;
   readonly imageRequests: ImageRequests;
   /** What the store holds about images changed. */
   readonly onImagesChange: () => void;
@@ -142,6 +142,13 @@ export function createMessageHandler(beginning: SessionStart, context: MessageHa
   };
 }
 
+/** To count the bytes of all findings of a node costs as much as some events. */
+const COUNT_COST = 500;
+
+function findingBytes({ subject, name, detail }: PackedFinding): number {
+  return Buffer.byteLength(subject) + Buffer.byteLength(name) + Buffer.byteLength(detail);
+}
+
 /** What was committed in this session is not there any more: the store was replaced. */
 const LOST = 'the collector has lost the findings of this node';
 
@@ -172,8 +179,19 @@ function deltaReceiver(
     if (!snapshot && findings + put.length > settings.maxNodeFindings)
       findings = (await store.replicationState(nodeId))?.findings ?? 0;
     findings = put.length + (snapshot ? 0 : findings);
-    if (findings <= settings.maxNodeFindings) return undefined;
-    const details = `this node would have more than ${String(settings.maxNodeFindings)} findings`;
+    if (findings > settings.maxNodeFindings) return excess(`more than ${String(settings.maxNodeFindings)} findings`);
+    const bytes = put.reduce((sum, one) => sum + findingBytes(one), 0);
+    if (snapshot) quota.setFindingBytes(0);
+    if (quota.countFindingBytes(bytes)) return undefined;
+    if (!snapshot) {
+      quota.countEvents(COUNT_COST);
+      quota.setFindingBytes(await store.findingBytes(nodeId));
+      if (quota.countFindingBytes(bytes)) return undefined;
+    }
+    return excess('findings that are too long together');
+  };
+  const excess = (what: string): Ending => {
+    const details = `this node would have ${what}`;
     quota.noteExcess(details);
     return { code: status.RESOURCE_EXHAUSTED, details };
   };

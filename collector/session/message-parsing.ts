@@ -87,6 +87,8 @@ const MAX_IMAGES = 4096;
 const MAX_PROBLEM = 512;
 const MAX_TAGS = 16;
 const MAX_TAG = 512;
+/** Of all tags of one image as they are stored: most images have one or two. */
+const MAX_TAGS_BYTES = 8 * 1024;
 const DIGEST_BYTES = 32;
 const SOURCES: ReadonlyMap<number, InventorySource> = new Map([
   [1, 'layers'],
@@ -108,10 +110,23 @@ export function parseImages({ images, omitted }: ImagesInUse): ParsedImages | st
       // What a later version adds is no better than what a container shows.
       source: SOURCES.get(Number(source)) ?? 'container',
       problem: digest === undefined ? cut(problem, MAX_PROBLEM) : '',
-      ...(atRest === true && { atRest: (names ?? []).slice(0, MAX_TAGS).map((name) => cut(name, MAX_TAG)) }),
+      ...(atRest === true && { atRest: tagsOf(names ?? []) }),
     });
   }
   return { claims: [...claims.values()], omitted: count(omitted) };
+}
+
+/** The first tags, as many as have room. */
+function tagsOf(names: readonly string[]): readonly string[] {
+  const tags: string[] = [];
+  let bytes = 0;
+  for (const name of names.slice(0, MAX_TAGS)) {
+    const tag = cut(name, MAX_TAG);
+    bytes += Buffer.byteLength(JSON.stringify(tag));
+    if (bytes > MAX_TAGS_BYTES) break;
+    tags.push(tag);
+  }
+  return tags;
 }
 
 /** The SHA-256 on the wire as hex; undefined if it has another length. */

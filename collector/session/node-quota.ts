@@ -28,8 +28,19 @@ export interface NodeQuota {
   readonly countEvents: (events: number) => void;
   /** Counts the checks of findings; false: more than a node can have. */
   readonly countChecks: (findings: readonly { readonly check: string }[]) => boolean;
-  /** It has more findings than it may. */
+  /** It has more than it may of something. */
   readonly noteExcess: (reason: string) => void;
+  /** Counts the bytes of an inventory that is stored. */
+  readonly countInventory: (bytes: number) => void;
+  /** Whether so much was stored lately that the next inventory has to wait. */
+  readonly hasInventoryExcess: () => boolean;
+  /**
+   * Counts the bytes of findings that a delta puts. False: there may be more than the node may have, see
+   * `QuotaTerms.findingBytes`; the caller then counts what is stored, and calls `setFindingBytes`.
+   */
+  readonly countFindingBytes: (bytes: number) => boolean;
+  /** What the node has, exactly. */
+  readonly setFindingBytes: (bytes: number) => void;
 }
 
 /** The quotas of all nodes. */
@@ -48,6 +59,10 @@ export interface QuotaTerms {
   readonly messages: Rate;
   /** Checks that its findings may name, beside those of this version. */
   readonly maxChecks: number;
+  /** Bytes of inventories that are stored, also of those that are replaced soon. */
+  readonly inventories: Rate;
+  /** Bytes of the texts of its findings. */
+  readonly findingBytes: number;
 }
 
 interface Rate {
@@ -64,9 +79,13 @@ export const DEFAULT_QUOTA: QuotaTerms = Object.freeze({
   changes: { burst: 30_000, perSecond: 200 },
   messages: { burst: 4_000, perSecond: 1_000 },
   maxChecks: 1_000,
+  inventories: { burst: 256 * 1024 * 1024, perSecond: 128 * 1024 },
+  findingBytes: 128 * 1024 * 1024,
 });
 
 const UNIT_BYTES = 4096;
+/** Findings that are taken after a start before what is stored is counted: most nodes never need it. */
+const UNCOUNTED_BYTES = 4 * 1024 * 1024;
 /** A session is slowed down by up to this; an agent gives up one in which nothing is confirmed for 60 s. */
 const MAX_WAIT_MS = 20_000;
 const REPORTED_MS = 10 * 60_000;
@@ -96,6 +115,9 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
   const sessions = createBucket(terms.sessions, clock);
   const changes = createBucket(terms.changes, clock);
   const messages = createBucket(terms.messages, clock);
+  const inventories = createBucket(terms.inventories, clock);
+  /** At least what the node has. */
+  let findingBytes = terms.findingBytes - Math.min(UNCOUNTED_BYTES, terms.findingBytes);
   /** Those that this version does not know. */
   const checks = new Set<string>();
   let isNew = true;
@@ -145,6 +167,19 @@ function createQuota(terms: QuotaTerms, clock: Pick<Clock, 'monotonic'>, note: (
       return true;
     },
     noteExcess: note,
+    countInventory: inventories.take,
+    hasInventoryExcess: () => {
+      if (inventories.waitMs() === 0) return false;
+      note('it sends inventories of images too fast');
+      return true;
+    },
+    countFindingBytes: (bytes) => {
+      findingBytes += bytes;
+      return findingBytes <= terms.findingBytes;
+    },
+    setFindingBytes: (bytes) => {
+      findingBytes = bytes;
+    },
   };
 }
 

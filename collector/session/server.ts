@@ -67,6 +67,8 @@ export interface SessionServer {
   readonly nodes: () => readonly NodeRow[];
   /** Nodes whose identity two agents use, that exceed their quota, or whose data directory was restored. */
   readonly problems: () => readonly NodeProblem[];
+  /** The node has more of something than it may: `problems` says so for a while. */
+  readonly noteExcess: (nodeId: string, reason: string) => void;
   /** Nodes whose identity two agents use. */
   readonly identityConflicts: () => readonly IdentityConflict[];
   readonly remove: NodeRemover['remove'];
@@ -252,6 +254,7 @@ export async function startSessionServer(options: SessionServerOptions): Promise
     },
     nodes: nodes.rows,
     problems: () => [...identities.conflicts(), ...quotas.limited(), ...restored.values()],
+    noteExcess: (nodeId, reason) => quotas.of(nodeId).noteExcess(reason),
     identityConflicts: identities.conflicts,
     remove: async (nodeId, by) => {
       const removal = await remove(nodeId, by);

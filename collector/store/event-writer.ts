@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { prepareEventShares } from './event-share-table.ts';
 import { prepareEventDetailWriter } from './event-detail-table.ts';
 import type { LooseDetails } from './event-detail-table.ts';
 import { unitsOfDetail } from './event-source.ts';
@@ -39,11 +40,13 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
   const insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const openDetails = prepareEventDetailWriter(db);
   const openTrend = prepareTrendWriter(db);
+  const openShares = prepareEventShares(db);
   return () => {
     const store = selectStore.get() as unknown as StoreRow;
     let { position } = store;
     const details = openDetails();
     const trend = openTrend();
+    const shares = openShares();
     return {
       write: (node, change) => {
         const { action, cause, atMs, previous, check, subject, statusCode, firstSeenMs, changedMs, name, detail } =
@@ -57,6 +60,7 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         // prettier-ignore
         insert.get(position, atMs, number, node.key, finding, check, subject, statusCode, before, firstSeenMs, changedMs, name, sizeOf(detail), waiver);
         details.add(position, detail);
+        shares.add(position, node.key, [check, subject, name]);
         return position;
       },
       read: (node, change, at) => toOutboxEvent(change, node, store.id, at),
@@ -65,6 +69,7 @@ export function prepareEventWriter(db: DatabaseSync): () => EventWriter {
         const loose = details.finish(store);
         updateStore.get(position, loose.length, loose.packed);
         trend.finish();
+        shares.finish();
       },
     };
   };

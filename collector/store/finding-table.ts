@@ -70,3 +70,12 @@ export function prepareFindingTable(db: DatabaseSync): FindingTable {
     },
   };
 }
+
+/** Prepares `Store.findingBytes`. */
+export function prepareFindingBytes(db: DatabaseSync): (nodeId: string) => number {
+  const select = db.prepare(
+    `SELECT total(octet_length(subject.text) + octet_length(finding.name) + octet_length(finding.detail)) AS bytes
+     FROM node CROSS JOIN subject ON subject.node = node.key CROSS JOIN finding ON ${FINDINGS_OF_SUBJECT} WHERE node.id = ?`,
+  );
+  return (nodeId) => Number(select.get(nodeId)?.['bytes']);
+}

@@ -12,6 +12,8 @@ export interface ImageClaimTable {
   ) => ClaimResult;
   readonly all: () => readonly StoredClaim[];
   readonly ofImage: (imageId: string) => readonly StoredClaim[];
+  /** See `ImageStore.contradictedImages`. */
+  readonly contradicted: (limit: number) => readonly string[];
   /** Deletes what a node says. Must be called within a transaction. */
   readonly removeNode: (node: number) => void;
   /** Deletes claims of images that were not on their node since then, and images that no claim names. */
@@ -72,14 +74,21 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
      WHERE node = ?1 AND in_use = 1 AND state < ${String(COMPLETE)} AND (at_rest IS NOT NULL) = ?2`,
   );
   const countPackages = db.prepare(
-    `SELECT total(packages) AS packages FROM inventory WHERE key IN
+    `SELECT total(packages) AS packages, total(bytes) AS bytes FROM inventory WHERE key IN
        (SELECT inventory FROM image_claim WHERE node = ?1 AND (?2 OR at_rest IS NULL))`,
   );
   const trim = db.prepare(
     `DELETE FROM image_claim WHERE node = ?1 AND image IN (
        SELECT image FROM image_claim WHERE node = ?1
        ORDER BY in_use = 1 AND at_rest IS NULL DESC, in_use DESC, changed DESC
-       LIMIT -1 OFFSET ${String(MAX_NODE_CLAIMS)})`,
+       LIMIT -1 OFFSET ${String(MAX_NODE_CLAIMS)}) RETURNING image, inventory`,
+  );
+  // Without these, a node could add rows until the next `prune`. An inventory that is complete is large: that is left to it.
+  const dropImage = db.prepare(
+    'DELETE FROM image WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM image_claim WHERE image = ?1)',
+  );
+  const dropWanted = db.prepare(
+    'DELETE FROM inventory WHERE key = ?1 AND state = 0 AND NOT EXISTS (SELECT 1 FROM image_claim WHERE inventory = ?1)',
   );
   const columns = `SELECT image.id AS imageId, inventory.digest, source, problem, node.id AS nodeId,
        node.name AS nodeName, coalesce(inventory.state, 0) = ${String(COMPLETE)} AS isStored, in_use AS inUse,
@@ -88,6 +97,12 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
      LEFT JOIN inventory ON inventory.key = image_claim.inventory`;
   const selectAll = db.prepare(columns);
   const selectOfImage = db.prepare(`${columns} WHERE image_claim.image = (SELECT key FROM image WHERE id = ?)`);
+  const selectContradicted = db.prepare(
+    `SELECT id FROM image WHERE key IN (
+       SELECT c.image FROM image_claim c JOIN inventory i ON i.key = c.inventory AND i.state = ${String(COMPLETE)}
+       GROUP BY c.image HAVING count(DISTINCT iif(c.source = ${String(SOURCE_NUMBER.layers)}, c.inventory, NULL)) > 1
+         OR count(DISTINCT i.distribution) > 1) ORDER BY key LIMIT ?`,
+  );
   const removeNode = db.prepare('DELETE FROM image_claim WHERE node = ?');
   const removeReleased = db.prepare('DELETE FROM image_claim WHERE in_use = 0 AND changed < ?');
   const removeImages = db.prepare(
@@ -100,7 +115,8 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
     put: (nodeId, claims, { isWhole, atMs }) => {
       const node = nodes.open(nodeId).key;
       const known = new Map((selectKnown.all(node) as unknown as KnownClaim[]).map((claim) => [claim.imageId, claim]));
-      for (const claim of claims) {
+      const kept = firstClaims(claims);
+      for (const claim of kept) {
         const before = known.get(claim.imageId);
         known.delete(claim.imageId);
         const atRest = claim.atRest === undefined ? null : JSON.stringify(claim.atRest);
@@ -118,23 +134,45 @@ export function prepareImageClaims(db: DatabaseSync): ImageClaimTable {
           continue;
         const image = before?.image ?? keyOf(selectImage, insertImage, claim.imageId);
         upsert.run(node, image, said.inventory, said.source, said.problem, atRest, atMs);
+        if (before !== undefined && before.inventory !== said.inventory) dropWanted.run(before.inventory);
       }
       if (isWhole) for (const { image, inUse } of known.values()) if (inUse === 1) release.run(atMs, node, image);
-      trim.run(node);
+      for (const { image, inventory } of trim.all(node)) {
+        dropImage.run(Number(image));
+        if (inventory !== null) dropWanted.run(Number(inventory));
+      }
       const wantedOf = (atRest: 0 | 1): string[] => selectWanted.all(node, atRest).map(({ digest }) => String(digest));
-      const packagesOf = (all: 0 | 1): number => Number(countPackages.get(node, all)?.['packages']);
-      const [wanted, packages] = [wantedOf(0), packagesOf(0)];
-      const further = wantedOf(1).filter((digest) => !wanted.includes(digest));
-      return { wanted, packages, atRest: { wanted: further, packages: packagesOf(1) - packages } };
+      const sizeOf = (whole: 0 | 1) =>
+        countPackages.get(node, whole) as { readonly packages: number; readonly bytes: number };
+      const [wanted, own, all] = [new Set(wantedOf(0)), sizeOf(0), sizeOf(1)];
+      return {
+        wanted: [...wanted],
+        ...own,
+        atRest: {
+          wanted: wantedOf(1).filter((digest) => !wanted.has(digest)),
+          packages: all.packages - own.packages,
+          bytes: all.bytes - own.bytes,
+        },
+        omitted: claims.length - kept.length,
+      };
     },
     all: () => (selectAll.all() as unknown as ClaimRow[]).map(toClaim),
     ofImage: (imageId) => (selectOfImage.all(imageId) as unknown as ClaimRow[]).map(toClaim),
+    contradicted: (limit) => selectContradicted.all(limit).map(({ id }) => String(id)),
     removeNode: (node) => void removeNode.run(node),
     prune: (releasedBeforeMs) => {
       removeReleased.run(releasedBeforeMs);
       removeImages.run();
     },
   };
+}
+
+/** As many as a node may have, those that run first. */
+function firstClaims(claims: readonly ImageClaim[]): readonly ImageClaim[] {
+  if (claims.length <= MAX_NODE_CLAIMS) return claims;
+  const running = claims.filter(({ atRest }) => atRest === undefined);
+  const resting = claims.filter(({ atRest }) => atRest !== undefined);
+  return [...running, ...resting].slice(0, MAX_NODE_CLAIMS);
 }
 
 function toClaim({ digest, source, isStored, inUse, atRest, ...row }: ClaimRow): StoredClaim {

@@ -28,8 +28,12 @@ export interface ClaimResult {
   readonly wanted: readonly string[];
   /** Packages in the inventories of images that run, counted once an inventory. */
   readonly packages: number;
+  /** Bytes of these inventories; see `inventoryBytes`. */
+  readonly bytes: number;
   /** The same for the inventories that only images at rest have. */
-  readonly atRest: { readonly wanted: readonly string[]; readonly packages: number };
+  readonly atRest: { readonly wanted: readonly string[]; readonly packages: number; readonly bytes: number };
+  /** Images of the list beyond the bound of a node, which are not stored: of those at rest first. */
+  readonly omitted: number;
 }
 
 /** One claim as stored. */
@@ -295,6 +299,15 @@ export interface ImageStore {
   readonly recount: (limit: number) => Promise<boolean>;
   /** All claims; of one image if its id is given. */
   readonly claims: (imageId?: string) => Promise<readonly StoredClaim[]>;
+  /**
+   * Images of which nodes have read different packages from the layers, or that have different distributions by them; at
+   * most `limit`.
+   */
+  readonly contradictedImages: (limit: number) => Promise<readonly string[]>;
+  /** The node of each of these package versions that only one node has. */
+  readonly soleNodes: (packageKeys: readonly number[]) => Promise<ReadonlyMap<number, string>>;
+  /** Vulnerabilities of all package versions that a node has. Reads all of them. */
+  readonly vulnerabilityRows: (nodeId: string) => Promise<number>;
   /** All inventories that are stored completely, by digest. */
   readonly inventories: () => Promise<ReadonlyMap<string, StoredInventory>>;
   /** The inventory as the node sent it (proto/inventory-codec.ts); undefined: not stored. */

@@ -5,6 +5,7 @@ import type { ActivityTable } from './activity-table.ts';
 import { relaxed } from './connection.ts';
 import { COMPLETE } from './image-claims.ts';
 import type { StoredInventory, VulnerabilityCounts } from './image-store.ts';
+import { inventoryBytes } from './inventory-size.ts';
 import { distributionText, IDENTITY_COLUMNS, identityOf, parsed, severityAt, toDistribution } from './package-row.ts';
 
 /** Inventories and the package versions in them. */
@@ -50,7 +51,7 @@ export function prepareInventoryTable(db: DatabaseSync, activities: ActivityTabl
   const clear = db.prepare('DELETE FROM inventory_package WHERE inventory = ?');
   const finish = db.prepare(
     `UPDATE inventory SET state = ${String(COMPLETE)}, received = ?, distribution = ?, packages = ?, gaps = ?,
-       counted = 0, content = ? WHERE key = ?`,
+       counted = 0, content = ?, bytes = ? WHERE key = ?`,
   );
   const columns = IDENTITY_COLUMNS.split(', ');
   const selectPackage = db.prepare(
@@ -131,7 +132,15 @@ export function prepareInventoryTable(db: DatabaseSync, activities: ActivityTabl
     }
     relaxed(db, () => {
       if (!isCurrent()) return;
-      finish.run(atMs, distributionText(distribution), packages.length, gaps.length, content, key);
+      finish.run(
+        atMs,
+        distributionText(distribution),
+        packages.length,
+        gaps.length,
+        content,
+        inventoryBytes(inventory, content),
+        key,
+      );
       if (activities.records('software')) noteInventory(key, digest, inventory, atMs);
     });
   };

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { relaxed } from './connection.ts';
 import { prepareEventDetailPrune } from './event-detail-table.ts';
+import { prepareTrimHistory } from './event-share-table.ts';
+import type { TrimmedHistory } from './event-share-table.ts';
 import type { RetainedEventTable } from './retained-event-table.ts';
 import { prepareTrendPrune } from './trend.ts';
 
@@ -29,12 +31,12 @@ export function prepareCursorTable(db: DatabaseSync): CursorTable {
 
 /**
  * Prepares `Store.prune`. An event that every listed sink has passed leaves the outbox at once, with its details; its
- * row stays as history until it is old enough. Rows go in order of position, so an old row is kept as long as older ones are.
+ * row stays as history until it is old enough, or its node has too much history (event-share-table.ts). Rows go in order of position, so an old row is kept as long as older ones are.
  */
 export function preparePrune(
   db: DatabaseSync,
   { cursors, retained }: { readonly cursors: CursorTable; readonly retained: RetainedEventTable },
-): (sinks: readonly string[], historyBeforeMs: number) => Promise<void> {
+): (sinks: readonly string[], historyBeforeMs: number) => Promise<readonly TrimmedHistory[]> {
   const selectPosition = db.prepare('SELECT position FROM store');
   const raiseFloor = db.prepare('UPDATE store SET outbox_floor = ?1 WHERE outbox_floor < ?1');
   const selectFirstKept = db.prepare(
@@ -48,6 +50,7 @@ export function preparePrune(
   );
   const pruneDetails = prepareEventDetailPrune(db);
   const pruneTrend = prepareTrendPrune(db);
+  const shares = prepareTrimHistory(db);
   return async (sinks, historyBeforeMs) => {
     relaxed(db, () => {
       const newest = Number(selectPosition.get()?.['position']);
@@ -55,22 +58,24 @@ export function preparePrune(
     });
     while (relaxed(db, pruneDetails)) {
       await new Promise(setImmediate);
-      if (!db.isOpen) return;
+      if (!db.isOpen) return [];
     }
     while (relaxed(db, () => retained.prune(sinks))) {
       await new Promise(setImmediate);
-      if (!db.isOpen) return;
+      if (!db.isOpen) return [];
     }
     while (relaxed(db, () => pruneTrend(historyBeforeMs))) {
       await new Promise(setImmediate);
-      if (!db.isOpen) return;
+      if (!db.isOpen) return [];
     }
     const firstKept = Number(selectFirstKept.get(historyBeforeMs)?.['position']);
     for (;;) {
       const { changes } = relaxed(db, () => remove.run(firstKept, CHUNK));
-      if (Number(changes) < CHUNK) return;
+      if (Number(changes) < CHUNK) break;
       await new Promise(setImmediate);
-      if (!db.isOpen) return;
+      if (!db.isOpen) return [];
     }
+    shares.forget(firstKept);
+    return shares.trim();
   };
 }

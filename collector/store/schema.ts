@@ -13,7 +13,7 @@ const APPLICATION_ID = 0x504c494d;
  * were deleted. removed_node: remove-node.ts. refusal: refusal-table.ts. image to
  * package_vulnerability: image-store.ts; image_claim.at_rest: tags as JSON; inventory.state 0 wanted, 1 being written, 2 complete; vulnerability.severity:
  * place in VULNERABILITY_SEVERITIES. vulnerability_event, vulnerability_use: vulnerability-events.ts. dead_letter: dead-letter-table.ts; dead_letter.source: event-source.ts, empty in rows of earlier versions. unused_position: backlog.ts. benchmark_score: score-table.ts; waiver: waived-findings.ts; day: days since 1970. `event` is both history and outbox: the outbox is the part above
- * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, or how many units the event counts where it is more than one (event-source.ts); in events of earlier versions it is the detail, which is JSON. retained_event: retained-event-table.ts.
+ * `store.outbox_floor`. event_detail: event-detail-table.ts; event.detail is empty, or how many units the event counts where it is more than one (event-source.ts); in events of earlier versions it is the detail, which is JSON. retained_event: retained-event-table.ts. event_share: event-share-table.ts. inventory.bytes: inventory-size.ts.
  *
  * A commit costs what it touches in pages. Findings of one subject are therefore adjacent, and the index of `event`
  * starts with a group of 16,384 positions, so that new entries are added at its end.
@@ -378,6 +378,18 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `,
   `
   ALTER TABLE dead_letter ADD COLUMN source TEXT NOT NULL DEFAULT '';
+  `,
+  // Rows of earlier versions count by what most of them take.
+  `
+  ALTER TABLE inventory ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE inventory SET bytes = length(content) + 400 * packages;
+  CREATE TABLE event_share (
+    part INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    weight INTEGER NOT NULL,
+    PRIMARY KEY (part, node)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO event_share SELECT position >> 20, node, count(*) FROM event GROUP BY position >> 20, node;
   `,
 ]);
 

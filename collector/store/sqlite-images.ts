@@ -59,6 +59,9 @@ export function imageStore(
       guarded('store vulnerabilities', () => relaxed(db, () => vulnerabilities.confirm(database, keys))),
     recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),
     claims: (imageId) => guarded('read images', () => (imageId === undefined ? claims.all() : claims.ofImage(imageId))),
+    contradictedImages: (limit) => guarded('read images', () => claims.contradicted(limit)),
+    soleNodes: (keys) => guarded('read where packages are', () => vulnerabilities.soleNodes(keys)),
+    vulnerabilityRows: (nodeId) => guarded('count vulnerabilities', () => vulnerabilities.rowsOf(nodeId)),
     inventories: () => guarded('read inventories', inventories.all),
     inventoryContent: (digest) => guarded('read an inventory', () => inventories.content(digest)),
     // It cannot be asked for again from a node.

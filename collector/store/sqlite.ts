@@ -17,6 +17,7 @@ import { StoreError, toStoreError } from './error.ts';
 import { prepareHistory, prepareHistoryRange, prepareOutbox } from './event-query.ts';
 import { prepareFindingGroups } from './finding-groups.ts';
 import { prepareCounts, prepareFindingQuery } from './finding-query.ts';
+import { prepareFindingBytes } from './finding-table.ts';
 import { prepareRetainedEventTable } from './retained-event-table.ts';
 import { prepareRefusalTable } from './refusal-table.ts';
 import { prepareRemoveNode } from './remove-node.ts';
@@ -164,8 +165,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     removeNode: (nodeId, atMs) => guarded('remove a node', () => transaction(db, () => removing.apply(nodeId, atMs))),
     prune: (sinks, historyBeforeMs) =>
       guarded('prune', async () => {
-        await statements.prune(sinks, historyBeforeMs);
-        if (!db.isOpen) return;
+        const trimmed = await statements.prune(sinks, historyBeforeMs);
+        if (!db.isOpen) return trimmed;
         relaxed(db, removing.prune);
         relaxed(db, statements.refusals.prune);
         relaxed(db, statements.remediations.prune);
@@ -179,9 +180,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           ].includes(true);
         while (relaxed(db, pruneEvents)) {
           await new Promise(setImmediate);
-          if (!db.isOpen) return;
+          if (!db.isOpen) return trimmed;
         }
+        return trimmed;
       }),
+    findingBytes: (nodeId) => guarded('read the findings of a node', () => statements.findingBytes(nodeId)),
     backlog: (sink) =>
       guarded('count events that wait', () => {
         const { events, position } = statements.backlogs.of(sink);
@@ -225,6 +228,7 @@ function prepareAll(
       findings: prepareFindingQuery(db),
       findingGroups: prepareFindingGroups(db),
       counts: prepareCounts(db),
+      findingBytes: prepareFindingBytes(db),
       history: prepareHistory(db),
       historyRange: prepareHistoryRange(db),
       trend: prepareTrend(db),

@@ -8,6 +8,7 @@ import type { TimedActivity } from './activity-table.ts';
 import type { DroppedEvents } from './backlog-limit.ts';
 import type { DetectionFilter, DetectionPage } from './detection-table.ts';
 import type { SilentNode } from './detector.ts';
+import type { TrimmedHistory } from './event-share-table.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { ImageStore } from './image-store.ts';
 import type { BenchmarkScore, DayScore } from './score-table.ts';
@@ -115,8 +116,13 @@ export interface Store {
   readonly advance: (sink: string, position: number) => Promise<void>;
   /** Positions of later events come after `position`. Resolves to the newest position before the call. */
   readonly raisePosition: (position: number) => Promise<number>;
-  /** Deletes outbox events that every listed sink has passed, and history older than `historyBeforeMs`. */
-  readonly prune: (sinks: readonly string[], historyBeforeMs: number) => Promise<void>;
+  /**
+   * Deletes outbox events that every listed sink has passed, history older than `historyBeforeMs`, and the oldest of nodes
+   * that have more of it than they may. Resolves to what these had too much.
+   */
+  readonly prune: (sinks: readonly string[], historyBeforeMs: number) => Promise<readonly TrimmedHistory[]>;
+  /** Bytes of the texts of all findings of a node. Reads all of them. */
+  readonly findingBytes: (nodeId: string) => Promise<number>;
   /**
    * Holds every row of a node against the hash that was stored with it, and their sum against the node's digest. Where
    * they differ (a damaged file), the rows are marked and the node has no state any more, so that it is asked for all

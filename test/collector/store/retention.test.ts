@@ -19,6 +19,7 @@ await t.test('history is kept for its time, the outbox for its sinks', async (t)
     store,
     sinks: ['ndjson'],
     historyMs: 24 * HOUR_MS,
+    onTrimmed: () => undefined,
     intervalMs: HOUR_MS,
     clock,
     log: collectLines(lines),
