@@ -22,9 +22,10 @@ const MAX_OF_NODE = 4;
 const MAX_OF_ALL = 32;
 const TIMEOUT_MS = 30_000;
 /**
- * A node that did not send what it had announced, more than once, is not asked for it again for a while, four times as
+ * A node that did not send what it had announced, more often than that, is not asked for it again for a while, four times as
  * long each time: it would keep the same inventory of another node out of the store.
  */
+const FREE_FAILURES = 3;
 const PAUSE_MS = 5000;
 const MAX_PAUSE_MS = 10 * 60_000;
 /** How long a failure is remembered. */
@@ -47,7 +48,8 @@ export function createImageRequests(clock: Pick<Clock, 'monotonic'>): ImageReque
     const nowMs = clock.monotonic();
     const key = `${nodeId} ${digest}`;
     const count = (failures.get(key)?.count ?? 0) + 1;
-    const pauseMs = count < 2 ? 0 : Math.min(MAX_PAUSE_MS, PAUSE_MS * 4 ** (count - 2));
+    const further = count - FREE_FAILURES - 1;
+    const pauseMs = further < 0 ? 0 : Math.min(MAX_PAUSE_MS, PAUSE_MS * 4 ** further);
     failures.set(key, { count, untilMs: nowMs + pauseMs, forgetMs: nowMs + FAILURE_MS });
   };
   const isPaused = (nodeId: string, digest: string): boolean =>

@@ -88,7 +88,7 @@ const MAX_PROBLEM = 512;
 const MAX_TAGS = 16;
 const MAX_TAG = 512;
 /** Of all tags of one image as they are stored: most images have one or two. */
-const MAX_TAGS_BYTES = 8 * 1024;
+const MAX_TAGS_BYTES = 12 * 1024;
 const DIGEST_BYTES = 32;
 const SOURCES: ReadonlyMap<number, InventorySource> = new Map([
   [1, 'layers'],

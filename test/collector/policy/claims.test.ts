@@ -135,7 +135,11 @@ const LIES: readonly Lie[] = [
   },
   (_truth, seen, { one }) => {
     const copied = one(seen);
-    return { ...copied, packages: copied.packages.map((found) => Object.assign({}, found, { version: '9:99' })), gaps: [] };
+    return {
+      ...copied,
+      packages: copied.packages.map((found) => Object.assign({}, found, { version: '9:99' })),
+      gaps: [],
+    };
   },
   (_truth, seen, { one }) => one(seen),
   // Advisories of another release or nobody count.

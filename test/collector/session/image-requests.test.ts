@@ -13,13 +13,13 @@ void t.test('a node that announces what another has, and does not send it, canno
     if (second % 40 === 39) requests.endAll('liar');
     await clock.advance(1000);
   }
-  t.ok(asked > 0 && asked < 120, `the honest node was asked after ${String(asked)} s`);
+  t.ok(asked > 0 && asked <= 150, `the honest node was asked after ${String(asked)} s`);
   requests.done('honest', 'd');
-  t.ok(requests.begin('honest', 'e'), 'an honest node goes on');
-  requests.failed('honest', 'e');
-  t.ok(requests.begin('honest', 'e'), 'once is no harm');
-  requests.failed('honest', 'e');
-  t.notOk(requests.begin('honest', 'e'), 'twice: others are asked first');
+  for (let failures = 0; failures < 4; failures += 1) {
+    t.ok(requests.begin('honest', 'e'), 'a few failures are no harm');
+    requests.failed('honest', 'e');
+  }
+  t.notOk(requests.begin('honest', 'e'), 'then others are asked first');
   t.ok(requests.begin('other', 'e'));
   requests.done('other', 'e');
   await clock.advance(6000);
