@@ -118,7 +118,10 @@ export function knowledgeOf(
     ...stateOf({ claims, own, source, conflict, database }),
     conflict,
     atRest: resting.length,
-    tags: inTurn(claims.map(({ atRest }) => atRest ?? [])).slice(0, MAX_TAGS),
+    tags: inTurn(
+      claims.map(({ atRest }) => atRest ?? []),
+      MAX_TAGS,
+    ),
     distribution: distributionName(own.find(({ distribution }) => distribution !== undefined)?.distribution),
     inventories: all,
     packages: Math.max(0, ...all.map(({ packages }) => packages)),

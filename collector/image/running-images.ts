@@ -71,7 +71,7 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
   };
   const namesOf = (imageId: string): readonly string[] => {
     const lists = [...(images.get(imageId)?.values() ?? [])].map((own) => distinctNames(own));
-    return inTurn(lists).slice(0, MAX_NAMES);
+    return inTurn(lists, MAX_NAMES);
   };
   const imageIds = (): readonly string[] => {
     ids ??= inTurn([...rows.values()].map(({ containers }) => containers.map((container) => container.imageId)));
@@ -84,15 +84,13 @@ export async function followRunningImages(store: Pick<Store, 'nodes'>, eventBus:
     describe: (places) => {
       const imageIds = new Set(places.map(({ imageId }) => imageId));
       const affected = distinct(places).flatMap(({ imageId, nodeId }) => containersOf(imageId, nodeId));
-      const containers = inTurn(Map.groupBy(affected, ({ nodeId }) => nodeId).values());
+      const containers = inTurn(Map.groupBy(affected, ({ nodeId }) => nodeId).values(), MAX_NAMED_CONTAINERS);
       return {
         images: [...imageIds].slice(0, MAX_NAMED_IMAGES).map((id) => ({ id, name: namesOf(id)[0] ?? '' })),
         imageCount: imageIds.size,
-        containers: containers
-          .slice(0, MAX_NAMED_CONTAINERS)
-          .map(({ nodeId, nodeName, id, name }) => ({ nodeId, nodeName, id, name })),
-        containerCount: containers.length,
-        nodeCount: new Set(containers.map(({ nodeId }) => nodeId)).size,
+        containers: containers.map(({ nodeId, nodeName, id, name }) => ({ nodeId, nodeName, id, name })),
+        containerCount: affected.length,
+        nodeCount: new Set(affected.map(({ nodeId }) => nodeId)).size,
       };
     },
   };
