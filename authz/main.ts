@@ -8,6 +8,7 @@ import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import { openRotatedFile } from '../service/rotated-file.ts';
+import { isCgroupV2 } from './cgroup-version.ts';
 import { openDenialLog } from './denial-log.ts';
 import { listen } from './listen.ts';
 import { createPluginServer } from './plugin-server.ts';
@@ -40,6 +41,7 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
   const { pluginSocket, authzEvents, authzEventsMaxBytes: maxBytes } = settings;
   const images = await openImages(options);
   const policies = await openPolicies(options, images);
+  const sources = { policies, images, isCgroupV2: await isCgroupV2() };
   const reporter = await openCollectorReporter({ program: 'authz', name: hostname(), settings, clock, log, signal });
   const denials = openDenialLog({
     report: (record) => reporter?.add({ denial: record }),
@@ -51,7 +53,7 @@ export async function runAuthz(options: AuthzOptions): Promise<void> {
     log,
   });
   const decide = (request: AuthorizationRequest): PluginAnswer => {
-    const authorization = decideBy({ policies, images }, request);
+    const authorization = decideBy(sources, request);
     denials.record(authorization, request.client);
     return {
       isAllowed: authorization.isAllowed,
@@ -100,13 +102,15 @@ async function openPolicies(
 interface Sources {
   readonly policies: PolicySource;
   readonly images: SnapshotSource | undefined;
+  readonly isCgroupV2: boolean;
 }
 
 /** By the policies; without usable ones, only reads that the built-in policy allows. */
-function decideBy({ policies, images }: Sources, request: AuthorizationRequest): Authorization {
+function decideBy({ policies, images, isCgroupV2: isUnified }: Sources, request: AuthorizationRequest): Authorization {
   const state = policies.current();
-  if (state.ok) return authorize(request, { policies: state.policies, judgeImage: images?.judgeImage });
-  const authorization = authorize(request, { policies: [builtInPolicy()], judgeImage: undefined });
+  const rules = { judgeImage: images?.judgeImage, isCgroupV2: isUnified };
+  if (state.ok) return authorize(request, { ...rules, policies: state.policies });
+  const authorization = authorize(request, { ...rules, policies: [builtInPolicy()], judgeImage: undefined });
   if (authorization.isRead && authorization.isAllowed) return authorization;
   const violation = {
     field: '',

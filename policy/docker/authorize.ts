@@ -33,6 +33,8 @@ export interface AuthorizationRules {
   readonly policies: readonly ContainerPolicy[];
   /** Decides on an image by the image policies; undefined: no policy snapshot is configured. */
   readonly judgeImage: ((reference: string) => Decision) | undefined;
+  /** Whether the host of dockerd has cgroup v2 alone: dockerd then gives each container a cgroup namespace of its own. */
+  readonly isCgroupV2: boolean;
 }
 
 /** The answer to a request. */
@@ -95,7 +97,11 @@ interface RouteInput {
 }
 
 function judgeRoute(route: Route, input: RouteInput): readonly Violation[] {
-  const { policy, parsed } = input;
+  const {
+    policy,
+    parsed,
+    rules: { isCgroupV2 },
+  } = input;
   const operation = route.judges === 'pull' && isImport(parsed) ? 'import' : route.operation;
   // The body of an import is an archive, which dockerd does not show.
   const judges = operation === 'import' ? undefined : route.judges;
@@ -113,7 +119,7 @@ function judgeRoute(route: Route, input: RouteInput): readonly Violation[] {
   const body = readBody(judges, input.request);
   if (!body.ok) return [...refused, body.violation];
   const images: ImageUse[] = [];
-  const violations = judgeContent(judges, { request: parsed, body: body.value, policy, images });
+  const violations = judgeContent(judges, { request: parsed, body: body.value, policy, images, isCgroupV2 });
   return [...refused, ...violations, ...images.flatMap((image) => judgeImageUse(image, judges, input))];
 }
 

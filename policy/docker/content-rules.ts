@@ -1,6 +1,5 @@
 import { matchesGlob } from '../glob.ts';
 import { foldCase } from '../strict-json.ts';
-import { isOlderThan } from './api-request.ts';
 import type { ApiRequest } from './api-request.ts';
 import type { ContainerPolicy } from './container-policy.ts';
 import {
@@ -21,6 +20,8 @@ import type { Violation } from './violation.ts';
 
 /** What is judged. */
 export interface ContentInput extends MountContext {
+  /** See `AuthorizationRules`. */
+  readonly isCgroupV2: boolean;
   /** The body as parsed; undefined where dockerd has none. */
   readonly body: JsonObject | undefined;
 }
@@ -70,7 +71,7 @@ const MISSING_BODY: Violation = {
 };
 
 function judgeContainer(body: JsonObject, input: ContentInput): readonly Violation[] {
-  const { request, policy, images } = input;
+  const { images } = input;
   const image = field(body, 'Image');
   if (typeof image === 'string') images.push({ field: 'Image', reference: image });
   const hostConfig = field(body, 'HostConfig') ?? {};
@@ -79,6 +80,7 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
   if (!isObject(networking)) return [wrongType('NetworkingConfig', 'an object')];
   // Engines up to 26 also read the fields of HostConfig one level above.
   const outer = Object.fromEntries(Object.entries(body).filter(([key]) => isHostConfigField(key)));
+  const configs = Object.keys(outer).length === 0 ? [hostConfig] : [hostConfig, outer];
   const unknown = Object.entries(body).filter(
     ([key, value]) => !CONFIG_FIELDS.has(foldCase(key)) && !isHostConfigField(key) && !isZero(value),
   );
@@ -88,7 +90,8 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
     ...judgeHostConfig(outer, '', input),
     ...judgeHostConfig(hostConfig, 'HostConfig.', input),
     ...judgeEndpoints(field(networking, 'EndpointsConfig'), input),
-    ...judgeCgroupDefault(request, hostConfig, policy),
+    // With any field above, these engines take the namespaces from there too.
+    ...(configs.some((config) => isZero(field(config, 'CgroupnsMode'))) ? judgeCgroupDefault(input) : []),
   ];
 }
 
@@ -121,23 +124,24 @@ function judgeEndpoint(endpoint: unknown, at: string, input: ContentInput): read
   return judgeHostConfig({ Sysctls: Object.fromEntries(names.map((name) => [name, ''])) }, `${at}.DriverOpts.`, input);
 }
 
-/** Before API 1.41 the cgroup namespace of the host is the default on hosts with cgroup v1. */
-function judgeCgroupDefault(
-  request: ApiRequest,
-  hostConfig: JsonObject,
-  { allowHostNamespaces }: ContainerPolicy,
-): readonly Violation[] {
-  const isOwn = !isOlderThan(request, 1, 41) || !isZero(field(hostConfig, 'CgroupnsMode'));
-  return isOwn || allowHostNamespaces.includes('cgroup')
+/**
+ * Without a mode dockerd takes its setting `default-cgroupns-mode`, which on a host with cgroup v1 is `host`
+ * (`adaptContainerSettings` of moby), whatever the API version.
+ */
+function judgeCgroupDefault({ policy, isCgroupV2 }: ContentInput): readonly Violation[] {
+  return isCgroupV2 || policy.allowHostNamespaces.includes('cgroup')
     ? []
     : [
         {
           field: 'HostConfig.CgroupnsMode',
-          actual: 'not set, which can mean the cgroup namespace of the host before API 1.41',
-          action: 'Use API 1.41 or newer, or set it to private.',
+          actual: 'not set, which means the cgroup namespace of the host where it has cgroup v1',
+          action: 'Set it to private (docker run --cgroupns=private), or ask for "cgroup" in spec.allowHostNamespaces.',
         },
       ];
 }
+
+const SERVICE_CGROUP_ACTION =
+  'Use hosts with cgroup v2, start containers without a service, or ask for "cgroup" in spec.allowHostNamespaces.';
 
 function judgeExec(body: JsonObject, policy: ContainerPolicy): readonly Violation[] {
   const unknown = Object.entries(body).filter(([key, value]) => !EXEC_FIELDS.has(foldCase(key)) && !isZero(value));
@@ -220,6 +224,15 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
     field(container, 'CapabilityAdd'),
     field(container, 'Sysctls'),
   ];
+  // Fields that containers have too, under the names of `HostConfig`.
+  const settings = {
+    Sysctls: sysctls,
+    OomScoreAdj: field(container, 'OomScoreAdj'),
+    Ulimits: field(container, 'Ulimits'),
+  };
+  const driver = field(task, 'LogDriver') ?? {};
+  if (!isObject(driver)) return [wrongType('TaskTemplate.LogDriver', 'an object')];
+  const LogConfig = { Type: field(driver, 'Name'), Config: field(driver, 'Options') };
   const networks = [...listOf(field(task, 'Networks')), ...listOf(field(body, 'Networks'))];
   const isOnHost = networks.some((network) => isObject(network) && mayBeHostNetwork(field(network, 'Target')));
   return [
@@ -229,7 +242,10 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
       : [{ field: 'TaskTemplate.PluginSpec', actual: 'a plugin', action: 'Use a service of containers.' }]),
     ...(isZero(mounts) ? [] : judgeMounts(mounts, `${at}.Mounts`, input)),
     ...(isZero(capabilities) ? [] : judgeCapabilities(capabilities, `${at}.CapabilityAdd`, policy)),
-    ...judgeHostConfig(isZero(sysctls) ? {} : { Sysctls: sysctls }, `${at}.`, input),
+    ...judgeHostConfig(settings, `${at}.`, input),
+    ...judgeHostConfig({ LogConfig }, 'TaskTemplate.', input),
+    // A service cannot choose it.
+    ...judgeCgroupDefault(input).map((violation) => ({ ...violation, field: at, action: SERVICE_CGROUP_ACTION })),
     ...(isZero(field(container, 'Privileges')) || policy.allowPrivileged
       ? []
       : [{ field: `${at}.Privileges`, actual: 'security settings of its own', action: 'Leave the field out.' }]),

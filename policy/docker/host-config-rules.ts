@@ -56,7 +56,6 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   MemorySwappiness: harmless,
   NanoCpus: harmless,
   OomKillDisable: harmless,
-  OomScoreAdj: harmless,
   PidsLimit: harmless,
   PortBindings: harmless,
   PublishAllPorts: harmless,
@@ -65,7 +64,6 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   ShmSize: harmless,
   StorageOpt: harmless,
   Tmpfs: harmless,
-  Ulimits: harmless,
   Annotations: (value, at, { policy }) =>
     keysBeyond(value, at, policy.annotations, { what: 'the annotation', where: 'spec.annotations' }),
   Binds: judgeBinds,
@@ -88,6 +86,7 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   MaskedPaths: paths,
   Mounts: judgeMounts,
   NetworkMode: (value, at, { policy }) => judgeNetworkMode(value, at, policy),
+  OomScoreAdj: judgeOomScore,
   PidMode: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'pid', ownModes: [] }),
   Privileged: (value, at, { policy }) => judgePrivileged(value, at, policy),
   ReadonlyPaths: paths,
@@ -96,6 +95,7 @@ const HOST_CONFIG: Readonly<Record<string, FieldRule>> = {
   SecurityOpt: (value, at, { policy }) => judgeSecurityOptions(value, at, policy),
   Sysctls: (value, at, { policy }) =>
     keysBeyond(value, at, policy.sysctls, { what: 'the sysctl', where: 'spec.sysctls' }),
+  Ulimits: judgeUlimits,
   UTSMode: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'uts', ownModes: [] }),
   UsernsMode: (value, at, { policy }) => judgeNamespace(value, at, policy, { namespace: 'user', ownModes: [] }),
   VolumeDriver: (value, at, { policy }) =>
@@ -152,6 +152,60 @@ export function judgePrivileged(
     : [{ field: at, actual: 'privileged', action: 'Add the single capabilities that are needed (CapAdd).' }];
 }
 
+/** What the kernel itself asks a process for that lowers its score: `CAP_SYS_RESOURCE`. */
+function judgeOomScore(value: unknown, at: string, { policy }: MountContext): readonly Violation[] {
+  if (typeof value !== 'number') return [wrongType(at, 'a number')];
+  return value >= 0 || hasCapability('SYS_RESOURCE', policy)
+    ? []
+    : [
+        {
+          field: at,
+          actual: `${String(value)}: where memory is short, the kernel would end processes of the host first`,
+          action: 'Leave the field out, or ask for "SYS_RESOURCE" in spec.capabilities.',
+        },
+      ];
+}
+
+/** Limits that without a value forbid what needs `CAP_SYS_NICE` otherwise, with the highest value that changes nothing. */
+const PRIORITY_LIMITS: ReadonlyMap<string, number> = new Map([
+  // A nice value of 20 minus the limit: 20 is the usual one.
+  ['NICE', 20],
+  ['RTPRIO', 0],
+]);
+
+function judgeUlimits(value: unknown, at: string, { policy }: MountContext): readonly Violation[] {
+  if (!Array.isArray(value)) return [wrongType(at, 'a list of objects')];
+  return value.flatMap((limit: unknown, index) => {
+    const place = `${at}[${String(index)}]`;
+    if (!isObject(limit)) return [wrongType(place, 'an object')];
+    const name = field(limit, 'Name') ?? '';
+    if (typeof name !== 'string') return [wrongType(`${place}.Name`, 'a string')];
+    // dockerd accepts any case.
+    const most = PRIORITY_LIMITS.get(name.toUpperCase());
+    if (most === undefined || hasCapability('SYS_NICE', policy)) return [];
+    const values = ['Soft', 'Hard'].map((one) => field(limit, one) ?? 0);
+    // -1 is no limit.
+    return values.every((one) => typeof one === 'number' && one >= 0 && one <= most)
+      ? []
+      : [
+          {
+            field: place,
+            actual: `the limit ${quote(name)}, which lets it run before processes of the host`,
+            action: 'Leave the limit out, or ask for "SYS_NICE" in spec.capabilities.',
+          },
+        ];
+  });
+}
+
+function hasCapability(name: string, { capabilities, allowPrivileged }: ContainerPolicy): boolean {
+  return allowPrivileged || capabilities.map(plainCapability).some((pattern) => matchesGlob(pattern, name));
+}
+
+/** moby accepts any case, with and without the prefix. */
+function plainCapability(capability: string): string {
+  return capability.toUpperCase().replace(/^CAP_/, '');
+}
+
 /** Capabilities that are added. */
 export function judgeCapabilities(
   value: unknown,
@@ -160,11 +214,9 @@ export function judgeCapabilities(
 ): readonly Violation[] {
   if (allowPrivileged) return [];
   if (!isStrings(value)) return [wrongType(at, 'a list of strings')];
-  // moby accepts any case, with and without the prefix.
-  const plain = (capability: string): string => capability.toUpperCase().replace(/^CAP_/, '');
-  const allowed = capabilities.map(plain);
+  const allowed = capabilities.map(plainCapability);
   return value
-    .filter((one) => !allowed.some((pattern) => matchesGlob(pattern, plain(one))))
+    .filter((one) => !allowed.some((pattern) => matchesGlob(pattern, plainCapability(one))))
     .map((one) => ({
       field: at,
       actual: `the capability ${quote(one)}`,
@@ -242,11 +294,25 @@ function judgeSecurityOptions(value: unknown, at: string, { securityOptions }: C
   return valuesBeyond(current, at, securityOptions, { what: 'the security option', where: 'spec.securityOptions' });
 }
 
+/** Options of every log driver that keeps logs on the host, and of `docker compose`: they name no address and no file. */
+const LOG_OPTIONS: ReadonlySet<string> = new Set(
+  ['compress', 'env', 'env-regex', 'labels', 'labels-regex', 'max-buffer-size', 'max-file', 'max-size', 'mode', 'tag'],
+);
+
 function judgeLogDriver(value: unknown, at: string, { logDrivers }: ContainerPolicy): readonly Violation[] {
   if (!isObject(value)) return [wrongType(at, 'an object')];
-  const type = field(value, 'Type') ?? '';
+  const [type, options] = [field(value, 'Type') ?? '', field(value, 'Config') ?? {}];
   if (typeof type !== 'string') return [wrongType(`${at}.Type`, 'a string')];
-  if (type === '') return [];
+  if (!isObject(options)) return [wrongType(`${at}.Config`, 'an object')];
+  // The driver that dockerd is configured with, such as fluentd: its options name sockets, files and addresses.
+  if (type === '')
+    return Object.keys(options)
+      .filter((name) => !LOG_OPTIONS.has(name))
+      .map((name) => ({
+        field: `${at}.Config`,
+        actual: `the option ${quote(name)} of whatever log driver dockerd uses`,
+        action: 'Name the log driver, or leave the option out.',
+      }));
   return valuesBeyond([type], `${at}.Type`, logDrivers, { what: 'the log driver', where: 'spec.logDrivers' });
 }
 

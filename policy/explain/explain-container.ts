@@ -16,7 +16,7 @@ export interface ContainerSubject {
 }
 
 /**
- * Explains how Docker authorization decides on `docker create IMAGE` without further options: the container policy for
+ * Explains how Docker authorization decides on `docker create IMAGE` without further options, on a host with cgroup v2: the container policy for
  * the client, and what it has against the image. Pure.
  */
 export function explainContainer(
@@ -32,6 +32,7 @@ export function explainContainer(
       policies,
       judgeImage: (image) =>
         decideFromSnapshot({ reference: image, digest: undefined, namespace: undefined }, snapshot, now),
+      isCgroupV2: true,
     },
   );
   const policy = selectContainerPolicy(policies, client);

@@ -28,14 +28,17 @@ interface Given {
   readonly headers?: Readonly<Record<string, string>>;
   readonly client?: string;
   readonly judgeImage?: (reference: string) => Decision;
+  /** Default: true. */
+  readonly isCgroupV2?: boolean;
 }
 
-function ask({ spec = {}, method = 'POST', target = CREATE, body, headers, client, judgeImage }: Given): Authorization {
+function ask(given: Given): Authorization {
+  const { spec = {}, method = 'POST', target = CREATE, body, headers, client, judgeImage, isCgroupV2 = true } = given;
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const bytes = body === undefined ? undefined : new TextEncoder().encode(text);
   const defaults = { 'Content-Length': String(bytes?.length ?? 0) };
   const request = { client, method, target, headers: headers ?? defaults, body: bytes };
-  return authorize(request, { policies: [policyOf(spec)], judgeImage });
+  return authorize(request, { policies: [policyOf(spec)], judgeImage, isCgroupV2 });
 }
 
 const CREATE = '/v1.45/containers/create';
@@ -83,12 +86,18 @@ t.test('each setting that gives power over the host is refused, and allowed wher
     [{ ReadonlyPaths: [] }, { allowUnmaskedPaths: true }],
     [{ Annotations: { a: 'b' } }, { annotations: ['a'] }],
     [{ LogConfig: { Type: 'syslog' } }, { logDrivers: ['sys*'] }],
+    [{ LogConfig: { Config: { 'fluentd-address': 'unix:///run/x' } } }, { mode: 'warn' }],
+    [{ OomScoreAdj: -1 }, { capabilities: ['CAP_SYS_RESOURCE'] }],
+    [{ OomScoreAdj: '-1' }, { mode: 'warn' }],
+    [{ Ulimits: [{ Name: 'RtPrio', Soft: 0, Hard: 1 }] }, { capabilities: ['sys_nice'] }],
+    [{ Ulimits: [{ Name: 'nice', Soft: -1, Hard: -1 }] }, { capabilities: ['SYS_*'] }],
+    [{ Ulimits: [{ Name: 'n\u0131ce', Soft: 0, Hard: 21 }] }, { allowPrivileged: true }],
     [{ Binds: ['/srv/a:/x:shared'] }, { hostPaths: [{ path: '/srv/a' }], allowPrivileged: true }],
   ];
   for (const [hostConfig, spec] of cases) {
     const what = JSON.stringify(hostConfig);
     t.notOk(withHostConfig(hostConfig).isAllowed, `${what} is refused`);
-    t.strictSame(withHostConfig(hostConfig, spec).violations, [], `${what} is allowed`);
+    t.ok(withHostConfig(hostConfig, spec).isAllowed, `${what} is allowed`);
     t.notOk(ask({ body: { Image: 'a', ...hostConfig } }).isAllowed, `${what} at the top level, as until 26`);
     t.ok(withHostConfig(hostConfig, { mode: 'warn' }).isAllowed, `${what} passes in mode warn`);
     t.not(withHostConfig(hostConfig, { mode: 'warn' }).violations.length, 0, `${what} is reported in mode warn`);
@@ -138,8 +147,13 @@ t.test('fields that mean nothing, and what clients send anyway, are allowed', (t
     IpcMode: 'private',
     CgroupnsMode: '',
     Devices: [],
+    OomScoreAdj: 500,
+    Ulimits: [
+      { Name: 'nofile', Soft: 1024, Hard: 1048576 },
+      { Name: 'nice', Soft: 0, Hard: 20 },
+    ],
     ConsoleSize: [0, 0],
-    LogConfig: { Type: '', Config: {} },
+    LogConfig: { Type: '', Config: { 'max-size': '10m', tag: '{{.Name}}' } },
     PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }] },
     SecurityOpt: ['no-new-privileges'],
     CapAdd: ['NET_RAW'],
@@ -149,6 +163,44 @@ t.test('fields that mean nothing, and what clients send anyway, are allowed', (t
   t.strictSame(withHostConfig(docker).violations, []);
   t.notOk(withHostConfig({ SomethingNew: true }).isAllowed, 'a new field with a value');
   t.notOk(ask({ body: { Image: 'a', SomethingNew: 1 } }).isAllowed);
+  t.end();
+});
+
+t.test('without cgroup v2 the cgroup namespace of the host is the default, so a mode is needed', (t) => {
+  // `adaptContainerSettings` of moby; `postContainersCreate` for versions before 1.41.
+  const cases: readonly (readonly [what: string, given: Given, isAllowed: boolean])[] = [
+    ['no mode', { body: { Image: 'a' } }, false],
+    ['empty', { body: { Image: 'a', HostConfig: { CgroupnsMode: '' } } }, false],
+    ['another case', { body: { Image: 'a', hostconfig: { cgroupnsmode: 'private' } } }, true],
+    ['private', { body: { Image: 'a', HostConfig: { CgroupnsMode: 'private' } } }, true],
+    ['only above, which engines from 27 on ignore', { body: { Image: 'a', CgroupnsMode: 'private' } }, false],
+    [
+      'a field above, so that engines up to 26 ignore HostConfig',
+      { body: { Image: 'a', AutoRemove: true, HostConfig: { CgroupnsMode: 'private' } } },
+      false,
+    ],
+    [
+      'both',
+      { body: { Image: 'a', AutoRemove: true, CgroupnsMode: 'private', HostConfig: { CgroupnsMode: 'private' } } },
+      true,
+    ],
+    ['host', { body: { Image: 'a', HostConfig: { CgroupnsMode: 'host' } } }, false],
+    ['allowed by the policy', { body: { Image: 'a' }, spec: { allowHostNamespaces: ['cgroup'] } }, true],
+    ['before API 1.41', { body: { Image: 'a' }, target: '/v1.40/containers/create' }, false],
+    [
+      'a service, which has no such field',
+      {
+        target: '/services/create',
+        spec: { operations: ['services'] },
+        body: { TaskTemplate: { ContainerSpec: { Image: 'a' } } },
+      },
+      false,
+    ],
+  ];
+  for (const [what, given, isAllowed] of cases) {
+    t.equal(ask({ ...given, isCgroupV2: false }).isAllowed, isAllowed, what);
+    if (what !== 'host') t.strictSame(ask({ ...given, isCgroupV2: true }).violations, [], `${what}, with cgroup v2`);
+  }
   t.end();
 });
 
@@ -181,10 +233,6 @@ t.test('a request that two readers could read differently is refused', (t) => {
     ['a slash at the end', { body: ok, target: `${CREATE}/` }],
     ['a method in lower case', { body: ok, method: 'post' }],
     ['a version that is none', { body: ok, target: '/v1.45x/containers/create' }],
-    [
-      'an old version, whose default is the cgroup namespace of the host',
-      { body: ok, target: '/v1.40/containers/create' },
-    ],
   ];
   for (const [what, given] of refused) t.notOk(ask(given).isAllowed, what);
   for (const target of [CREATE, '/containers/create', '/v1.45/containers%2fcreate', '/containers/%63reate?name=x'])
@@ -337,6 +385,11 @@ t.test('a service is judged by what its containers get', (t) => {
   t.notOk(service({ Mounts: [{ Type: 'bind', Source: '/', Target: '/x' }] }).isAllowed);
   t.notOk(service({ CapabilityAdd: ['CAP_SYS_ADMIN'] }).isAllowed);
   t.notOk(service({ Sysctls: { 'kernel.shmmax': '1' } }).isAllowed);
+  t.notOk(service({ OomScoreAdj: -500 }).isAllowed);
+  t.notOk(service({ Ulimits: [{ Name: 'rtprio', Soft: 99, Hard: 99 }] }).isAllowed);
+  t.notOk(service({}, { LogDriver: { Name: 'fluentd' } }).isAllowed);
+  t.notOk(service({}, { LogDriver: { Options: { 'syslog-address': 'udp://192.0.2.1:1' } } }).isAllowed);
+  t.ok(service({}, { LogDriver: { Name: 'local', Options: { 'max-size': '1m' } } }).isAllowed);
   t.notOk(service({ Privileges: { Seccomp: { Mode: 'unconfined' } } }).isAllowed);
   // dockerd takes the beginning of the id of the host's network for that network, too.
   for (const Target of ['host', '315d3d5fc7db0123', '315'])
@@ -354,7 +407,7 @@ t.test('the most specific policy for a client decides; without one nothing is al
   const decide = (client: string | undefined, policies: readonly ContainerPolicy[]): Authorization =>
     authorize(
       { client, method: 'GET', target: '/info', headers: {}, body: undefined },
-      { policies, judgeImage: undefined },
+      { policies, judgeImage: undefined, isCgroupV2: true },
     );
   t.match(decide('ci-2', [all, ci, one]), { policy: 'ci' });
   t.match(decide('ci-1', [one, ci, all]), { policy: 'one' });
@@ -415,7 +468,11 @@ t.test('never throws, and allows nothing privileged, whatever is sent', (t) => {
     ),
     (method, parts, headers, body) => {
       const request = { client: undefined, method, target: parts.join(''), headers, body: body ?? undefined };
-      const { isAllowed, violations } = authorize(request, { policies: [builtInPolicy()], judgeImage: undefined });
+      const { isAllowed, violations } = authorize(request, {
+        policies: [builtInPolicy()],
+        judgeImage: undefined,
+        isCgroupV2: true,
+      });
       return isAllowed === (violations.length === 0);
     },
   );

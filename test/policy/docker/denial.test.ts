@@ -15,7 +15,7 @@ const body = new TextEncoder().encode(
 );
 const authorization = authorize(
   { client: `ci\u001B${'y'.repeat(1000)}`, method: 'POST', target: '/containers/create', headers: {}, body },
-  { policies: [builtInPolicy()], judgeImage: undefined },
+  { policies: [builtInPolicy()], judgeImage: undefined, isCgroupV2: true },
 );
 
 const head = { id: 'u', atMs: 1_795_900_000_000, hostname: 'node-1', client: undefined, suppressed: 3, authorization };
