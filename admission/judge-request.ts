@@ -6,7 +6,7 @@ import { decidePod } from '../policy/pod/decide-pod.ts';
 import type { PodDecision } from '../policy/pod/decide-pod.ts';
 import { BREAK_GLASS_ANNOTATION, selectPodPolicy } from '../policy/pod/pod-policy.ts';
 import { isSecurityAnnotation, judgedFieldsOf } from '../policy/pod/pod.ts';
-import { podSourceOf } from '../policy/pod/pod-template.ts';
+import { podSourceOf, REVISION_KIND, templateOf } from '../policy/pod/pod-template.ts';
 import type { ReasonCode } from '../policy/reason.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { AdmissionRequest } from './review.ts';
@@ -69,15 +69,14 @@ export function judgeRequest(
         },
       },
     );
-  const glass = judgeBreakGlass(
-    { operation, kind: kind.kind, object, oldObject, user: userInfo },
-    selectPodPolicy(podPolicies, namespace),
-  );
+  const subject = { operation, kind: kind.kind, object, oldObject, user: userInfo };
+  const glass = judgeBreakGlass(subject, selectPodPolicy(podPolicies, namespace));
   // What claims to be about pods is judged as a pod, whatever kind it names.
   const decided = decideAs(isAboutPods(request) ? 'Pod' : kind.kind, object);
-  const { decision, breakGlass } = applyBreakGlass(glass, decided, () =>
-    decideAs('Pod', podSourceOf(kind.kind, object)?.value),
-  );
+  const { decision, breakGlass } = applyBreakGlass(subject, glass, {
+    decided,
+    asPods: () => decideAs('Pod', templateOf(kind.kind, object)),
+  });
   return {
     allowed: decision.outcome === 'allow' || breakGlass !== undefined,
     decision,
@@ -107,7 +106,9 @@ function skipOf(request: AdmissionRequest, exemptNamespaces: readonly string[]):
   const { operation, kind, namespace, object, oldObject } = request;
   if (exemptNamespaces.includes(namespace)) return 'namespace';
   if (operation !== 'CREATE' && operation !== 'UPDATE') return 'operation';
-  const isKnown = GROUPS.has(kind.group) && podSourceOf(kind.kind, undefined) !== undefined;
+  // Of revisions only the annotation is judged: their templates and their pods are requests of their own.
+  const isKnown =
+    GROUPS.has(kind.group) && (kind.kind === REVISION_KIND || podSourceOf(kind.kind, undefined) !== undefined);
   if (!isKnown && !isAboutPods(request)) return 'kind';
   if (isAboutPods(request) && OTHER_SUBRESOURCES.has(request.subResource)) return 'subresource';
   if (operation === 'UPDATE' && isUnchanged(kind.kind, object, oldObject)) return 'unchanged';
@@ -126,7 +127,7 @@ function isAboutPods({ resource }: AdmissionRequest): boolean {
 }
 
 function isUnchanged(kind: string, object: unknown, oldObject: unknown): boolean {
-  const [now, before] = [podSourceOf(kind, object)?.value, podSourceOf(kind, oldObject)?.value];
+  const [now, before] = [templateOf(kind, object), templateOf(kind, oldObject)];
   if (now === undefined || before === undefined) return false;
   // Templates are judged whenever they change: their pods are replaced then.
   if (kind !== 'Pod') return isDeepStrictEqual(now, before);

@@ -168,11 +168,10 @@ export function decidePodCase(
     decidePod({ kind: 'Pod', object: source.value, namespace }, { ...judge, decideImage: decidePinned });
   const { name: username, groups } = one.user;
   // The controllers copy the annotation of a template that was allowed.
-  const glass = judgeBreakGlass(
-    { operation: 'CREATE', kind, object, oldObject: null, user: { username, groups } },
-    selectPodPolicy(sets.podPolicies, namespace),
-  );
-  const answer = (decided: PodDecision): PodAnswer => answerOf(applyBreakGlass(glass, decided, decidePods));
+  const subject = { operation: 'CREATE', kind, object, oldObject: null, user: { username, groups } };
+  const glass = judgeBreakGlass(subject, selectPodPolicy(sets.podPolicies, namespace));
+  const answer = (decided: PodDecision): PodAnswer =>
+    answerOf(applyBreakGlass(subject, glass, { decided, asPods: decidePods }));
   const pods = answer(decidePods());
   return {
     ok: true,

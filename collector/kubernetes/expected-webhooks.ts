@@ -47,7 +47,7 @@ export const VALIDATING: readonly ExpectedWebhook[] = Object.freeze([
     failurePolicy: 'Fail',
     reinvocationPolicy: '',
     rules: [
-      rule('apps', CHANGES, ['deployments', 'statefulsets', 'daemonsets', 'replicasets']),
+      rule('apps', CHANGES, ['deployments', 'statefulsets', 'daemonsets', 'replicasets', 'controllerrevisions']),
       rule('batch', CHANGES, ['jobs', 'cronjobs']),
       rule('', CHANGES, ['replicationcontrollers', 'podtemplates']),
     ],

@@ -295,9 +295,18 @@ function judgeSecurityOptions(value: unknown, at: string, { securityOptions }: C
 }
 
 /** Options of every log driver that keeps logs on the host, and of `docker compose`: they name no address and no file. */
-const LOG_OPTIONS: ReadonlySet<string> = new Set(
-  ['compress', 'env', 'env-regex', 'labels', 'labels-regex', 'max-buffer-size', 'max-file', 'max-size', 'mode', 'tag'],
-);
+const LOG_OPTIONS: ReadonlySet<string> = new Set([
+  'compress',
+  'env',
+  'env-regex',
+  'labels',
+  'labels-regex',
+  'max-buffer-size',
+  'max-file',
+  'max-size',
+  'mode',
+  'tag',
+]);
 
 function judgeLogDriver(value: unknown, at: string, { logDrivers }: ContainerPolicy): readonly Violation[] {
   if (!isObject(value)) return [wrongType(at, 'an object')];

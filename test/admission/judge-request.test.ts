@@ -235,6 +235,30 @@ void t.test('break-glass', (t) => {
       true,
     ],
     [
+      'kept in a template, with another command by somebody else',
+      {
+        kind: 'Deployment',
+        ...update(deployment(changed(glass, { serviceAccountName: 'root' })), deployment(glass)),
+      },
+      false,
+    ],
+    [
+      'kept in a template, restarted by somebody else',
+      {
+        kind: 'Deployment',
+        ...update(
+          deployment({
+            ...glass,
+            metadata: {
+              annotations: { [BREAK_GLASS_ANNOTATION]: 'outage 42', 'kubectl.kubernetes.io/restartedAt': 'x' },
+            },
+          }),
+          deployment(glass),
+        ),
+      },
+      true,
+    ],
+    [
       'another reason by somebody else',
       { operation: 'UPDATE', object: annotated(privileged, 'mine'), oldObject: glass },
       false,
@@ -257,6 +281,73 @@ void t.test('break-glass', (t) => {
     'nobody may',
   );
   t.equal(judge({ object: glass, ...as('bob', ['sre']) }, []).allowed, false, 'no policy: nobody may');
+  t.end();
+});
+
+void t.test('the event of a template names who broke the glass, not the controller that copies it', (t) => {
+  const glass = annotated(privileged, 'outage 42');
+  const judgement = judge({
+    kind: 'Deployment',
+    object: deployment(glass),
+    userInfo: { username: 'root@example.com', groups: [] },
+  });
+  t.equal(judgement.breakGlass, 'outage 42');
+  t.match(judgement.decision.reasons[0]?.path, /^spec\.template\.spec\.hostPID$/);
+  const harmless = judge({
+    kind: 'Deployment',
+    object: deployment(annotated(good, 'x')),
+    userInfo: { username: 'root@example.com', groups: [] },
+  });
+  t.equal(harmless.breakGlass, undefined, 'nothing to override');
+  t.end();
+});
+
+/*
+ * The controller of StatefulSets makes pods of a revision: it applies `data` to the set as a strategic merge patch
+ * (ApplyRevision of kubernetes/pkg/controller/statefulset).
+ */
+void t.test('a revision of a StatefulSet cannot bring what its template could not', (t) => {
+  const glass = annotated(privileged, 'outage 42');
+  const revision = (template: object, directive: object = { $patch: 'replace' }): object => ({
+    kind: 'ControllerRevision',
+    object: { revision: 2, data: { spec: { template: { ...directive, ...template } } } },
+  });
+  const as = (username: string): object => ({ userInfo: { username, groups: ['system:authenticated'] } });
+  const controller = (name: string): object => as(`system:serviceaccount:kube-system:${name}`);
+  const cases: readonly (readonly [string, Readonly<Record<string, unknown>>, boolean])[] = [
+    ['by somebody else', { ...revision(glass) }, false],
+    ['by somebody else, although its pods violate nothing', { ...revision(annotated(good, 'x')) }, false],
+    [
+      'by the controller that copies the template',
+      { ...revision(glass), ...controller('statefulset-controller') },
+      true,
+    ],
+    ['of a DaemonSet by its controller', { ...revision(glass), ...controller('daemon-set-controller') }, true],
+    ['by another controller', { ...revision(glass), ...controller('deployment-controller') }, false],
+    ['by a user of the policy', { ...revision(glass), ...as('root@example.com') }, true],
+    ['without the annotation: its pods are judged', { ...revision(privileged) }, true],
+    ['merged into a template that may have the annotation', { ...revision(privileged, {}) }, false],
+    ['merged, with another directive', { ...revision(privileged, { $patch: 'merge' }) }, false],
+    ['merged, and its pods violate nothing', { ...revision(good, {}) }, true],
+    ['without a template, as other controllers keep them', { kind: 'ControllerRevision', object: { data: {} } }, true],
+    ['without data', { kind: 'ControllerRevision', object: {} }, true],
+    [
+      'an update of its metadata',
+      { ...revision(glass), oldObject: (revision(glass) as { object: object }).object, operation: 'UPDATE' },
+      true,
+    ],
+    [
+      'an update of its data',
+      { ...revision(glass), oldObject: (revision(good) as { object: object }).object, operation: 'UPDATE' },
+      false,
+    ],
+  ];
+  for (const [what, parts, allowed] of cases) {
+    const judgement = judge(parts);
+    t.equal(judgement.allowed, allowed, what);
+    if (!allowed) t.ok(codesOf(judgement).includes('break-glass-not-allowed'), what);
+  }
+  t.equal(judge({ ...revision(privileged, {}) }, [podPolicy({})]).allowed, true, 'nobody may break the glass');
   t.end();
 });
 

@@ -24,6 +24,8 @@ const SOCKET = join(PLUGINS, `${NAME}.sock`);
 const IMAGE = 'plimsoll-test/busybox:1';
 /** With one small file: dockerd copies it for each container. */
 const SMALL_IMAGE = 'plimsoll-test/small:1';
+const OWN_CGROUPS = ['--cgroupns', 'private'];
+const HARMLESS = { Image: 'none', HostConfig: { CgroupnsMode: 'private' } };
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
 const skip = noDockerd || (busybox === undefined ? 'no static busybox' : false);
 const run = promisify(execFile);
@@ -33,7 +35,8 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
   const directory = privateDirectory();
   const spec = '{ hostPaths: [{ path: /srv/**, readOnly: true }], operations: [attach, commit, copy, exec, import] }';
   writePolicy(join(directory.path, 'policies'), spec);
-  writePolicy(join(directory.path, 'policies'), '{ match: { clients: [ci-*] }, allowPrivileged: true }', 'ci');
+  const ci = '{ match: { clients: [ci-*] }, allowPrivileged: true, operations: [build] }';
+  writePolicy(join(directory.path, 'policies'), ci, 'ci');
   const policy = join(directory.path, 'policies');
   const events = join(directory.path, 'events.ndjson');
   const flags = ['--container-policy', policy, '--authz-events', events];
@@ -51,6 +54,8 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
   const dockerd: OwnDockerd = await startDockerd(() => [
     `--authorization-plugin=${NAME}`,
     '--storage-driver=vfs',
+    // Nothing here may reach a registry: buildx pulls an image of its own.
+    '--https-proxy=http://127.0.0.1:9',
     ...listening,
   ]);
   const send = clientOf(dockerd.socketPath);
@@ -61,8 +66,10 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     rmSync(SOCKET, { force: true });
     directory.remove();
   });
+  // Not what the machine's own clients are configured with: buildx keeps its builders there too.
+  const env = { ...process.env, DOCKER_CONFIG: join(directory.path, 'docker') };
   const docker = async (...args: readonly string[]): Promise<string> => {
-    const { stdout } = await run('docker', ['-H', dockerd.endpoint, ...args], { timeout: 30_000 });
+    const { stdout } = await run('docker', ['-H', dockerd.endpoint, ...args], { timeout: 30_000, env });
     return stdout.trim();
   };
   /** What the command prints where it fails. */
@@ -78,12 +85,9 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
 
   await t.test('what the policy allows works with the docker command', async (t) => {
     importImages(dockerd.endpoint, directory.path);
-    await docker('run', '-d', '--name', 'base', '--network', 'none', IMAGE, 'sleep', '1000');
+    await docker('run', '-d', '--name', 'base', ...OWN_CGROUPS, '--network', 'none', IMAGE, 'sleep', '1000');
     t.equal(await docker('exec', 'base', 'echo', 'works'), 'works');
-    t.match(
-      await docker('run', '--rm', '--network=none', '--cap-drop=ALL', '-v', 'vol:/data', IMAGE, 'echo', 'a'),
-      'a',
-    );
+    t.match(await docker('run', '--rm', ...OWN_CGROUPS, '--network=none', '-v', 'vol:/data', IMAGE, 'echo', 'a'), 'a');
     t.match(await docker('volume', 'create', 'plain'), 'plain');
     t.match(await docker('ps', '--format', '{{.Names}}'), 'base');
     t.match(await docker('commit', 'base', 'copied'), /^sha256:/);
@@ -91,17 +95,79 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     t.match(await refusalOf('run', '--rm', '--privileged', IMAGE), /403|HostConfig\.Privileged: privileged/);
     t.match(await refusalOf('exec', '--privileged', 'base', 'id'), /Privileged: privileged is not allowed/);
     t.match(await refusalOf('load', '-i', '/dev/null'), /no such file/, 'allowed, and nothing to load');
-    writeFileSync(join(directory.path, 'Dockerfile'), 'FROM scratch\n');
-    t.match(await refusalOf('build', directory.path), /operation "build"/);
+  });
+
+  await t.test('builds need the operation, by whichever builder', async (t) => {
+    const context = join(directory.path, 'context');
+    mkdirSync(context);
+    writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+    const hasBuildx = spawnSync('docker', ['buildx', 'version'], { env }).status === 0;
+    const asCi = ['-H', `tcp://127.0.0.1:${String(port)}`, '--tlsverify', '--tlscacert', `${tls}/ca.pem`];
+    const identity = ['--tlscert', `${tls}/ci-1.pem`, '--tlskey', `${tls}/ci-1.key`];
+    const build = (where: readonly string[], builder: string, image: string) =>
+      run('docker', [...where, 'build', '--tag', image, context], {
+        timeout: 60_000,
+        env: { ...env, DOCKER_BUILDKIT: builder },
+      }).then(
+        () => 'built',
+        (error: unknown) => String((error as { stderr?: unknown }).stderr),
+      );
+    // The builder of dockerd sends POST /build, buildx POST /session and /grpc; without these buildx starts a builder of
+    // its own as a privileged container, of this image if it is there and cannot be pulled.
+    await docker('tag', SMALL_IMAGE, 'moby/buildkit:buildx-stable-1');
+    for (const target of ['/session', '/grpc', '/build']) t.match(await send({ target }), { status: 403 }, target);
+    for (const builder of ['0', '1']) {
+      if (builder === '1' && !hasBuildx) t.comment('docker has no buildx here');
+      else {
+        t.match(
+          await build(['-H', dockerd.endpoint], builder, 'no'),
+          builder === '0' ? /operation "build"/ : /HostConfig\.Privileged: privileged is not allowed/,
+          `DOCKER_BUILDKIT=${builder}`,
+        );
+        t.equal(
+          await build([...asCi, ...identity], builder, `built:${builder}`),
+          'built',
+          `DOCKER_BUILDKIT=${builder}`,
+        );
+        t.match(await docker('images', '--quiet', `built:${builder}`), /^[0-9a-f]{12}$/);
+      }
+    }
+    t.strictSame(await docker('images', '--quiet', 'no'), '');
+  });
+
+  await t.test('the cgroup namespace of the host, and what dockerd makes of each field', async (t) => {
+    const isCgroupV2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+    const create = (HostConfig: object, above: object = {}) =>
+      send({ target: '/v1.45/containers/create', body: { Image: SMALL_IMAGE, Cmd: ['x'], HostConfig, ...above } });
+    const created = async (HostConfig: object, above: object = {}): Promise<Inspected | undefined> => {
+      const { status, text } = await create(HostConfig, above);
+      return status === 201 ? inspect('containers', (JSON.parse(text) as { readonly Id: string }).Id) : undefined;
+    };
+    const own = { CgroupnsMode: 'private' };
+    for (const [what, given, above] of [
+      ['no mode', {}, {}],
+      ['a mode', own, {}],
+      ['a field above HostConfig', own, { AutoRemove: true }],
+    ] as const) {
+      const container = await created(given, above);
+      t.ok(isCgroupV2 || what === 'a mode' || container === undefined, what);
+      if (container !== undefined) t.match(container.HostConfig, own, what);
+    }
+    for (const refused of [{ OomScoreAdj: -1 }, { Ulimits: [{ Name: 'RTPRIO', Soft: 1, Hard: 1 }] }])
+      t.match(await create({ ...own, ...refused }), { status: 403 }, JSON.stringify(refused));
+    // Every field that this dockerd has is known, with the value that it gives it itself.
+    const { HostConfig } = (await created(own)) ?? { HostConfig: {} };
+    t.ok(Object.keys(HostConfig).length > 50);
+    t.match(await create({ ...HostConfig, MaskedPaths: null, ReadonlyPaths: null }), { status: 201 });
   });
 
   await t.test('bypasses of plugins that compare texts', async (t) => {
     const host = { Image: 'none', HostConfig: { Privileged: true } };
     const create = '/v1.45/containers/create';
     const cases: readonly (readonly [what: string, call: Call, allowed?: 'allowed'])[] = [
-      ['plain', { target: create, body: { Image: 'none' } }, 'allowed'],
-      ['no version', { target: '/containers/create', body: { Image: 'none' } }, 'allowed'],
-      ['encoded path', { target: '/v1.45/containers/%63reate', body: { Image: 'none' } }, 'allowed'],
+      ['plain', { target: create, body: HARMLESS }, 'allowed'],
+      ['no version', { target: '/containers/create', body: HARMLESS }, 'allowed'],
+      ['encoded path', { target: '/v1.45/containers/%63reate', body: HARMLESS }, 'allowed'],
       ['privileged', { target: create, body: host }],
       ['lower-case keys', { target: create, body: { Image: 'none', hostconfig: { privileged: true } } }],
       ['long s', { target: create, body: { Image: 'none', HoſtConfig: { Privileged: true } } }],
@@ -196,7 +262,7 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
           resolve(response.statusCode ?? 0);
         });
         call.on('error', reject);
-        call.end(JSON.stringify({ Image: 'none', HostConfig: { Privileged: true } }));
+        call.end(JSON.stringify({ Image: 'none', HostConfig: { Privileged: true, CgroupnsMode: 'private' } }));
       });
     t.equal(await create('ci-1'), 404, 'let through');
     t.equal(await create('dev-1'), 403);
@@ -226,7 +292,7 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     plugin = await startPlugin(SOCKET, ...flags);
     const { status } = (await pending) as { readonly status: number };
     t.ok(status === 403 || status === 500, String(status));
-    t.match(await send({ target: '/containers/create', body: { Image: 'none' } }), { status: 404 });
+    t.match(await send({ target: '/containers/create', body: HARMLESS }), { status: 404 });
   });
 
   await t.test('a plugin that stands still blocks, and answers when it goes on', async (t) => {
@@ -244,7 +310,7 @@ t.test('dockerd asks the plugin', { skip }, async (t) => {
     plugin = await startPlugin(SOCKET, ...flags);
     const { status } = await pending;
     t.ok(status === 403 || status === 500, String(status));
-    t.match(await send({ target: '/containers/create', body: { Image: 'none' } }), { status: 404 });
+    t.match(await send({ target: '/containers/create', body: HARMLESS }), { status: 404 });
   });
 });
 
@@ -265,6 +331,9 @@ function forbiddenIn({ HostConfig: config, Mounts }: Inspected): readonly string
     ipc: !OWN_IPC.has(String(config['IpcMode'])),
     uts: config['UTSMode'] !== '',
     user: config['UsernsMode'] !== '',
+    cgroupns: config['CgroupnsMode'] !== 'private',
+    oomScore: Number(config['OomScoreAdj']) < 0,
+    ulimits: /rtprio/i.test(text),
     network: /^(?:host|container:)/.test(String(config['NetworkMode'])),
     binds: Mounts.some(({ Type, Source, RW }) => Type === 'bind' && (RW || !Source.startsWith('/srv/'))),
     driver: text.includes('"bind"') && text.includes('DriverConfig'),

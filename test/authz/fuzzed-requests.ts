@@ -45,6 +45,10 @@ const FORBIDDEN: readonly (readonly [key: string, value: unknown])[] = [
   ['ReadonlyPaths', ['/proc/sys/kernel']],
   ['ReadonlyPaths', []],
   ['Annotations', { 'run.oci.keep_original_groups': '1' }],
+  ['OomScoreAdj', -1000],
+  ['Ulimits', [{ Name: 'rtPrio', Soft: 1, Hard: 99 }]],
+  ['CgroupnsMode', 'host'],
+  ['CgroupnsMode', ''],
 ];
 /** Settings that it allows. */
 const ALLOWED: readonly (readonly [key: string, value: unknown])[] = [
@@ -57,7 +61,10 @@ const ALLOWED: readonly (readonly [key: string, value: unknown])[] = [
   ['SecurityOpt', ['no-new-privileges']],
   ['MaskedPaths', null],
   ['ReadonlyRootfs', true],
+  ['OomScoreAdj', 10],
 ];
+/** Without it a host with cgroup v1 gives the cgroup namespace of the host. */
+const OWN_CGROUPS: Member = ['CgroupnsMode', '"private"'];
 const PATHS = [
   '/v1.45/containers/create',
   '/v1.41/containers/create',
@@ -103,11 +110,13 @@ export function fuzzRequest(random: Random, image: string): FuzzedRequest {
   const setting: Member = [written, JSON.stringify(value)];
   const benign: Member = [isPlain || chance(0.5) ? key : spelled(key, random), chance(0.5) ? 'null' : zeroOf(value)];
   const isTwice = !isPlain && chance(0.25);
-  const inner = isTwice ? (chance(0.5) ? [setting, benign] : [benign, setting]) : [setting];
+  const settings = isTwice ? (chance(0.5) ? [setting, benign] : [benign, setting]) : [setting];
+  const inner = key === 'CgroupnsMode' || (!isPlain && chance(0.1)) ? settings : [...settings, OWN_CGROUPS];
   const hostConfig: Member = [isPlain ? 'HostConfig' : spelled('HostConfig', random), objectOf(inner)];
   const members: Member[] = [['Image', JSON.stringify(image)], ['Cmd', '["sleep","1000"]'], hostConfig];
   if (!isPlain && chance(0.2)) members.push([spelled('HostConfig', random), chance(0.5) ? '{}' : 'null']);
   if (!isPlain && chance(0.15)) members.splice(2, 1, setting);
+  if (!isPlain && chance(0.05)) members.push(['AutoRemove', 'true']);
   if (!isPlain && chance(0.01)) members.push(['Padding', JSON.stringify('x'.repeat(random.pick([1.2e6, 4.3e6])))]);
   if (!isPlain && chance(0.3)) members.reverse();
   const body =
