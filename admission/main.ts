@@ -90,7 +90,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
   });
   const first = Promise.withResolvers<WebhookTls | undefined>();
   let present: (tls: WebhookTls) => void = first.resolve;
-  let authorities: string | undefined;
+  let presented: WebhookTls | undefined;
   signal.addEventListener('abort', () => first.resolve(undefined), { once: true });
   const keeping = keepCertificate(
     {
@@ -98,7 +98,7 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
       onBundle: (bundle) => (caBundle = createHash('sha256').update(bundle, 'latin1').digest('hex')),
     },
     (tls) => {
-      ({ authorities } = tls);
+      presented = tls;
       present(tls);
     },
   );
@@ -111,12 +111,14 @@ export async function runAdmission(options: AdmissionOptions): Promise<void> {
     respond: responder(options, source.current, { reporter, scans }),
     share: settings.policySnapshotPeers === 'off' ? undefined : shareSnapshot(settings),
     onError: (error) => log.error({ error }, 'a request could not be answered'),
+    clock,
   });
   present = server.replaceCertificate;
   const peers = fetchFromPeers({
     settings,
     hasSnapshot: () => source.current() !== undefined,
-    authorities: () => authorities,
+    authorities: () => presented?.authorities,
+    identity: () => presented && { cert: presented.cert, key: presented.key },
     minVersion: source.minVersion,
     clock,
     log,

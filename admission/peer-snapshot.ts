@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readCollectorToken } from '../image/policy/collector-token.ts';
 import { downloadSnapshot } from '../image/policy/snapshot-download.ts';
+import type { SnapshotServer } from '../image/policy/snapshot-download.ts';
 import { openSnapshot, readSignedSnapshot, writeSnapshot } from '../image/policy/snapshot-file.ts';
 import { readPublicKeys } from '../image/policy/snapshot-reader.ts';
 import { sleep } from '../service/clock.ts';
@@ -43,6 +44,8 @@ export interface PeerOptions {
   readonly hasSnapshot: () => boolean;
   /** Authorities of the certificates of the replicas, in PEM. */
   readonly authorities: () => string | undefined;
+  /** What this replica presents: the others may ask clients for a certificate. */
+  readonly identity: () => SnapshotServer['identity'];
   readonly minVersion: () => number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -55,14 +58,19 @@ const RETRY_MS = 5_000;
 
 /** Fetches the snapshot of another replica until there is one, also from the collector. Never rejects. */
 export async function fetchFromPeers(options: PeerOptions): Promise<void> {
-  const { settings, hasSnapshot, authorities, clock, log, signal } = options;
+  const { settings, hasSnapshot, authorities, identity, clock, log, signal } = options;
   const { policySnapshotPeers: address } = settings;
   if (address === 'off') return;
   let reported = '';
   for (let waitMs = FIRST_MS; !signal.aborted; waitMs = RETRY_MS) {
     await sleep(clock, waitMs, signal);
     if (signal.aborted || hasSnapshot()) return;
-    const server = { address, ca: authorities(), tokenFile: settings.policySnapshotTokenFile };
+    const server = {
+      address,
+      ca: authorities(),
+      identity: identity(),
+      tokenFile: settings.policySnapshotTokenFile,
+    };
     const reason = await fetchOnce(options, server).catch((error: unknown) => errorCode(error));
     if (reason === '') log.info({}, 'policy snapshot fetched from another replica');
     else if (reason !== reported) log.warn({ reason }, 'no snapshot from another replica');
@@ -71,10 +79,7 @@ export async function fetchFromPeers(options: PeerOptions): Promise<void> {
 }
 
 /** Why it could not be stored; empty: it is stored. */
-async function fetchOnce(
-  { settings, minVersion, signal }: PeerOptions,
-  server: Parameters<typeof downloadSnapshot>[0],
-): Promise<string> {
+async function fetchOnce({ settings, minVersion, signal }: PeerOptions, server: SnapshotServer): Promise<string> {
   const keys = await readPublicKeys(settings.policySnapshotKey);
   if (!keys.ok) return `${settings.policySnapshotKey} ${keys.reason}`;
   const downloaded = await downloadSnapshot(server, { etag: '', signal });

@@ -68,5 +68,5 @@ export async function ensureLeaf(
   }
   const { keys, keyPem } = await generateKeyPair();
   const source = { publicKey: keys.publicKey, issuer: authority, nowMs, validityMs: LEAF_MS };
-  return { certificatePem: await certificateFor({ kind: 'server', names }, source), keyPem };
+  return { certificatePem: await certificateFor({ kind: 'server', names, isClient: true }, source), keyPem };
 }

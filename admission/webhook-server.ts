@@ -2,9 +2,18 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Clock } from '../service/clock.ts';
 import type { Address } from '../service/config/kind.ts';
 import { SNAPSHOT_PATH } from '../image/policy/snapshot-download.ts';
 import type { SignedSnapshot } from '../image/policy/snapshot-file.ts';
+import { createConnectionLimit, networkOf } from '../service/connection-limit.ts';
+import type { ConnectionLimit } from '../service/connection-limit.ts';
+import { guardHandshakes } from '../service/guard-handshakes.ts';
+import { createBodyBudget } from './body-budget.ts';
+import type { BodyBudget } from './body-budget.ts';
+import { isWithin } from './json-bounds.ts';
+import { createReviewQueue } from './review-queue.ts';
+import type { ReviewQueue } from './review-queue.ts';
 import { parseReview, reviewOf } from './review.ts';
 import type { AdmissionRequest, AdmissionResponse } from './review.ts';
 
@@ -14,7 +23,7 @@ export interface WebhookTls {
   readonly key: string;
   /** Authorities of clients; absent: clients need no certificate, as the API server sends none by default. */
   readonly clientCa?: string;
-  /** Authorities of the certificates of all replicas; absent: those that Node trusts. */
+  /** Authorities of the certificates of all replicas; absent: those that Node trusts, and `clientCa` for their requests. */
   readonly authorities?: string;
 }
 
@@ -33,6 +42,7 @@ export interface WebhookHandlers {
   /** Absent: the snapshot is not shared. */
   readonly share?: ShareSnapshot | undefined;
   readonly onError: (error: unknown) => void;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
 }
 
 /** How long a server drains: until `quietMs` have passed without a request, but `leastMs`, and not longer than `mostMs`. */
@@ -53,33 +63,53 @@ export interface WebhookServer {
   readonly close: () => Promise<void>;
 }
 
-/** Bytes of a request: two objects of the size that etcd takes, and room. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Bytes of all requests that are being read. Beyond, a request is refused with 503, and the API server tries again. */
+/**
+ * Bytes of a request. An API server accepts objects of 3 MiB (`MaxRequestBodyBytes` of k8s.io/apiserver), stores those of
+ * 1.5 MiB (`--max-request-bytes` of etcd), and sends the new and the old one, in JSON.
+ */
+export const MAX_BODY_BYTES = 6 * 1024 * 1024;
+/**
+ * A pod of 1.5 MiB with values of 8 bytes has fewer, and `managedFields` of a CronJob are 24 deep. Without these bounds 6
+ * MiB of JSON cost half a second.
+ */
+const JSON_BOUNDS = Object.freeze({ depth: 128, values: 200_000 });
+/** Bytes of all requests that are being read. */
 const MAX_BUFFERED_BYTES = 48 * 1024 * 1024;
 /** The API server waits five seconds (`timeoutSeconds`). */
 const DEADLINE_MS = 4_000;
+/** A body has a second, and one more for each of these bytes. */
+const MIN_BYTES_PER_SECOND = 2 * 1024 * 1024;
+const BODY_MS = 1_000;
 const HANDSHAKE_MS = 3_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_MS = 2_000;
 const MAX_HEADER_BYTES = 16_384;
-const MAX_CONNECTIONS = 2_048;
 /**
- * One client must not take all connections: with `failurePolicy: Fail` that would stop the cluster. An API server handles
- * 600 requests at a time by default (`--max-requests-inflight`, `--max-mutating-requests-inflight`), speaks HTTP/1.1 to
- * this server, one connection a request, and sends all of them to one replica while the others are down.
+ * Connections without a client certificate, or without a request that was received; with one more, the oldest of the
+ * network with most of them is closed. An API server handles 600 requests at a time by default
+ * (`--max-requests-inflight`, `--max-mutating-requests-inflight`), speaks HTTP/1.1 to this server, one connection a
+ * request, and sends all of them to one replica while the others are down.
  */
-const MAX_CONNECTIONS_PER_ADDRESS = 640;
+const MAX_CONNECTIONS = 2_048;
+/** The kernel must not close what the limit above would keep. */
+const MAX_ALL_CONNECTIONS = 2 * MAX_CONNECTIONS;
 
 /** Opens the server. Rejects with the error of the operating system, or with that of the certificate. */
 export async function openWebhookServer(
   listen: Address,
   tls: WebhookTls,
-  { respond, share, onError }: WebhookHandlers,
+  { respond, share, onError, clock }: WebhookHandlers,
 ): Promise<WebhookServer> {
-  const budget = { buffered: 0 };
   let isDraining = false;
   let requestedMs = performance.now();
+  const parts = {
+    respond,
+    share,
+    budget: createBodyBudget(MAX_BUFFERED_BYTES),
+    queue: createReviewQueue(),
+    connections: createConnectionLimit(MAX_CONNECTIONS, () => undefined),
+  };
+  const busy = new WeakSet<Socket>();
   const server = createServer(
     {
       ...secureOptions(tls),
@@ -91,16 +121,25 @@ export async function openWebhookServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
+      const { socket } = request;
+      // Requests of one connection that are sent before the answer to the one before would pass by the limits.
+      if (busy.has(socket)) return void socket.destroy();
+      busy.add(socket);
+      response.once('close', () => busy.delete(socket));
       requestedMs = performance.now();
-      void serve(request, response, { respond, share, budget, isDraining }).catch((error: unknown) => {
+      void serve(request, response, { ...parts, isDraining }).catch((error: unknown) => {
         onError(error);
         if (!response.headersSent) send(response, 500, 'internal error, please report it');
         else response.destroy();
       });
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
-  limitPerAddress(server);
+  server.maxConnections = MAX_ALL_CONNECTIONS;
+  guardHandshakes(server, { connections: parts.connections, helloTimeoutMs: HANDSHAKE_MS, clock });
+  server.on('secureConnection', (socket) => {
+    // Whoever has a certificate stands behind what it does.
+    if (socket.authorized) parts.connections.hold(socket);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(listen.port, listen.host, resolve);
@@ -120,24 +159,11 @@ export async function openWebhookServer(
   };
 }
 
-function secureOptions({ cert, key, clientCa }: WebhookTls): object {
-  const client = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+/** Without a certificate of one of these authorities the handshake fails. The other replicas are clients too. */
+function secureOptions({ cert, key, clientCa, authorities }: WebhookTls): object {
+  const ca = authorities === undefined ? clientCa : [clientCa, authorities];
+  const client = clientCa === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
   return { cert, key, minVersion: 'TLSv1.2', ...client };
-}
-
-function limitPerAddress(server: Server): void {
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '';
-    const count = (open.get(address) ?? 0) + 1;
-    open.set(address, count);
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left === 0) open.delete(address);
-      else open.set(address, left);
-    });
-    if (count > MAX_CONNECTIONS_PER_ADDRESS) socket.destroy();
-  });
 }
 
 async function closeServer(server: Server): Promise<void> {
@@ -149,16 +175,14 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 interface Serving extends Pick<WebhookHandlers, 'respond' | 'share'> {
-  /** Bytes of all requests that are being read. */
-  readonly budget: { buffered: number };
+  readonly budget: BodyBudget;
+  readonly queue: ReviewQueue;
+  readonly connections: ConnectionLimit;
   readonly isDraining: boolean;
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { respond, share, budget, isDraining }: Serving,
-): Promise<void> {
+async function serve(request: IncomingMessage, response: ServerResponse, serving: Serving): Promise<void> {
+  const { share, budget } = serving;
   const path = request.url?.split('?')[0];
   if (path === SNAPSHOT_PATH && request.method === 'GET' && share !== undefined)
     return sendSnapshot(response, await share(request.headers.authorization ?? ''));
@@ -166,16 +190,68 @@ async function serve(
   if (request.method !== 'POST') return send(response, 405, 'expected POST');
   if (!/^application\/json\b/.test(request.headers['content-type'] ?? ''))
     return send(response, 415, 'expected application/json');
-  const body = await readBody(request, budget);
+  // An API server always says how long its request is.
+  const bytes = Number(request.headers['content-length'] ?? MAX_BODY_BYTES);
+  if (bytes > MAX_BODY_BYTES) return send(response, 413, TOO_LARGE);
+  const network = networkOf(request.socket.remoteAddress ?? '');
+  const crowded = new AbortController();
+  const release = budget.reserve({ network, bytes, cut: () => crowded.abort() });
+  if (release === undefined) return send(response, 503, CROWDED);
+  try {
+    await review(request, response, { ...serving, path, network, bytes, crowded: crowded.signal });
+  } finally {
+    release();
+  }
+}
+
+interface Reviewing extends Serving {
+  readonly path: WebhookPath;
+  readonly network: string;
+  /** That were reserved. */
+  readonly bytes: number;
+  /** Aborts: others need the bytes more. */
+  readonly crowded: AbortSignal;
+}
+
+const TOO_LARGE = 'the request is larger than 6 MiB';
+const CROWDED = 'too many requests at once';
+
+/** Reads, judges and answers one review. */
+async function review(request: IncomingMessage, response: ServerResponse, reviewing: Reviewing): Promise<void> {
+  const { respond, queue, connections, path, network, crowded, isDraining } = reviewing;
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  const body = await readBody(request, reviewing);
   if (!body.ok) return send(response, body.status, body.reason);
-  const parsed = parseReview(body.text);
-  if (!parsed.ok) return send(response, 400, `expected an AdmissionReview: ${parsed.problem}`);
-  const answer = respond(path, parsed.value);
+  response.once('close', connections.hold(request.socket));
+  const isOver = (): boolean => crowded.aborted || response.destroyed;
+  const judged = await queue.run({ network, bytes: body.bytes.length, deadlineMs, isOver }, () =>
+    judge(body.bytes, (admission) => respond(path, admission)),
+  );
+  if (judged === undefined) return send(response, 503, CROWDED);
+  if (!judged.ok) return send(response, judged.status, judged.reason);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(judged.text) };
+  response.writeHead(200, isDraining ? { ...headers, connection: 'close' } : headers).end(judged.text);
+}
+
+interface Refusal {
+  readonly ok: false;
+  readonly status: 400 | 408 | 413 | 503;
+  readonly reason: string;
+}
+
+function judge(
+  bytes: Buffer,
+  respond: (request: AdmissionRequest) => AdmissionResponse | undefined,
+): Refusal | { readonly ok: true; readonly text: string } {
+  if (!isWithin(bytes, JSON_BOUNDS))
+    return { ok: false, status: 413, reason: 'the request has more values, or is nested deeper, than any pod' };
+  const parsed = parseReview(bytes.toString('utf8'));
+  if (!parsed.ok) return { ok: false, status: 400, reason: `expected an AdmissionReview: ${parsed.problem}` };
+  const answer = respond(parsed.value);
   // Not an answer of the webhook: its failurePolicy decides.
-  if (answer === undefined) return send(response, 503, 'no policies are loaded yet');
-  const text = reviewOf(answer);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-  response.writeHead(200, isDraining ? { ...headers, connection: 'close' } : headers).end(text);
+  return answer === undefined
+    ? { ok: false, status: 503, reason: 'no policies are loaded yet' }
+    : { ok: true, text: reviewOf(answer) };
 }
 
 /** The form of the operator API of the collector. */
@@ -187,31 +263,36 @@ function sendSnapshot(response: ServerResponse, snapshot: Awaited<ReturnType<Sha
   response.writeHead(200, { ...headers, 'plimsoll-signature': signature }).end(content);
 }
 
-type Body =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly status: 400 | 413 | 503; readonly reason: string };
+type Body = Refusal | { readonly ok: true; readonly bytes: Buffer };
 
-async function readBody(request: IncomingMessage, budget: Serving['budget']): Promise<Body> {
+/** Reads a body of the bytes that were reserved, in the time that they may take. */
+function readBody(request: IncomingMessage, { bytes: most, crowded }: Reviewing): Promise<Body> {
+  const { promise, resolve } = Promise.withResolvers<Body>();
   const parts: Buffer[] = [];
   let bytes = 0;
-  try {
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return TOO_LARGE;
-    for await (const part of request as AsyncIterable<Buffer>) {
-      bytes += part.length;
-      budget.buffered += part.length;
-      if (bytes > MAX_BODY_BYTES) return TOO_LARGE;
-      if (budget.buffered > MAX_BUFFERED_BYTES) return { ok: false, status: 503, reason: 'too many requests at once' };
-      parts.push(part);
-    }
-    return { ok: true, text: Buffer.concat(parts).toString('utf8') };
-  } catch {
-    return { ok: false, status: 400, reason: 'the request was not received as a whole' };
-  } finally {
-    budget.buffered -= bytes;
-  }
+  const refuse = (status: Refusal['status'], reason: string) => (): void => resolve({ ok: false, status, reason });
+  const onCrowded = refuse(503, CROWDED);
+  const onData = (part: Buffer): void => {
+    bytes += part.length;
+    parts.push(part);
+    if (bytes > most) refuse(413, TOO_LARGE)();
+  };
+  // What has arrived while this process was busy is read before the time counts as over.
+  const timer = setTimeout(
+    () => setImmediate(refuse(408, 'the request was sent too slowly')),
+    BODY_MS + (most / MIN_BYTES_PER_SECOND) * 1_000,
+  );
+  crowded.addEventListener('abort', onCrowded, { once: true });
+  request.on('data', onData);
+  request.once('end', () => resolve({ ok: true, bytes: Buffer.concat(parts) }));
+  request.on('error', refuse(400, 'the request was not received as a whole'));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    crowded.removeEventListener('abort', onCrowded);
+    request.off('data', onData).pause();
+    parts.length = 0;
+  });
 }
-
-const TOO_LARGE: Body = Object.freeze({ ok: false, status: 413, reason: 'the request is larger than 8 MiB' });
 
 /** What was not read of a request would be read as the next one, so the connection ends. */
 function send(response: ServerResponse, status: number, text: string): void {

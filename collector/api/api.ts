@@ -8,7 +8,8 @@ import type { Logger } from '../../service/log.ts';
 import type { TokenVerifier } from '../oidc/verify-token.ts';
 import type { OperatorTokens } from '../operator-tokens.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { createConnectionLimit } from '../session/connection-limit.ts';
+import { createConnectionLimit } from '../../service/connection-limit.ts';
+import { guardHandshakes } from '../../service/guard-handshakes.ts';
 import type { EventBus } from '../store/event-bus.ts';
 import type { ApiCertificate } from './api-certificate.ts';
 import { pathOf } from './admission.ts';
@@ -102,7 +103,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const connections = createConnectionLimit(MAX_IDLE_CONNECTIONS, (address) =>
     options.log.debug({ address }, 'an idle connection made room for a new one'),
   );
-  server.server.on('connection', connections.add);
+  if (server.server instanceof HttpsServer)
+    guardHandshakes(server.server, { connections, helloTimeoutMs: HEADERS_TIMEOUT_MS, clock: options.clock });
+  else server.server.on('connection', connections.add);
   for (const route of ROUTES) serveRoute(server, route, { sources, admission, streams, reads, connections, audit });
   await addConsole(server, options.consoleDirectory, options.log);
   let document: string | undefined;

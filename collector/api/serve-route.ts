@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AuditLog } from '../audit/audit-log.ts';
-import type { ConnectionLimit } from '../session/connection-limit.ts';
+import type { ConnectionLimit } from '../../service/connection-limit.ts';
 import { ACCESS, isChange } from './access.ts';
 import { admit } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -12,7 +12,8 @@ import { parseCertificates } from '../../service/tls/pem-file.ts';
 import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
 import type { RefusalNote } from '../refusal-recorder.ts';
-import { createConnectionLimit } from '../session/connection-limit.ts';
+import { createConnectionLimit } from '../../service/connection-limit.ts';
+import { guardHandshakes } from '../../service/guard-handshakes.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { Enrollment, EnrollmentResult } from './enrollment.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
@@ -85,7 +86,7 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
   const connections = createConnectionLimit(MAX_CONNECTIONS, (address) =>
     log.debug({ address }, 'a connection made room for a new one'),
   );
-  server.server.on('connection', (socket: Socket) => connections.add(socket));
+  guardHandshakes(server.server as TlsServer, { connections, helloTimeoutMs: HANDSHAKE_TIMEOUT_MS, clock });
   server.server.on('tlsClientError', (_error: Error, socket: TLSSocket) => void socket.destroy());
   addRoutes(server, options);
   await server.listen({ host: listen.host, port: listen.port });

@@ -15,6 +15,8 @@ export interface SnapshotServer {
   readonly ca: string | undefined;
   /** File with a token of the scope `policy`. It is read for each download. */
   readonly tokenFile: string;
+  /** Certificate of this client in PEM, and its key; absent: none. */
+  readonly identity?: { readonly cert: string; readonly key: string } | undefined;
 }
 
 /** The outcome of a download. `reason` is for people and holds no secret. */
@@ -33,7 +35,7 @@ const unzip = promisify(gunzip);
  * `openSnapshot`. Bounded in bytes, also decompressed, and in time; never rejects.
  */
 export async function downloadSnapshot(
-  { address, ca, tokenFile }: SnapshotServer,
+  { address, ca, tokenFile, identity }: SnapshotServer,
   { etag, signal }: { readonly etag: string; readonly signal: AbortSignal },
 ): Promise<SnapshotDownload> {
   const token = await readCollectorToken(tokenFile);
@@ -42,6 +44,7 @@ export async function downloadSnapshot(
   try {
     const response = await send(address, {
       ca,
+      identity,
       signal: deadline,
       headers: {
         authorization: `Bearer ${token.token}`,
@@ -55,13 +58,12 @@ export async function downloadSnapshot(
   }
 }
 
-interface Sending {
-  readonly ca: string | undefined;
+interface Sending extends Pick<SnapshotServer, 'ca' | 'identity'> {
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
-function send({ host, port }: Address, { ca, headers, signal }: Sending): Promise<IncomingMessage> {
+function send({ host, port }: Address, { ca, identity, headers, signal }: Sending): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -73,6 +75,7 @@ function send({ host, port }: Address, { ca, headers, signal }: Sending): Promis
         agent: false,
         minVersion: 'TLSv1.2',
         ...(ca === undefined ? {} : { ca }),
+        ...identity,
       },
       resolve,
     );

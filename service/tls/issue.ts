@@ -20,7 +20,8 @@ export interface Issuer {
 /** Who a certificate is for. */
 export type CertificateSubject =
   | { readonly kind: 'authority' }
-  | { readonly kind: 'server'; readonly names: readonly string[] }
+  /** `isClient`: for its own requests too. */
+  | { readonly kind: 'server'; readonly names: readonly string[]; readonly isClient?: boolean }
   | ({ readonly kind: 'node' } & Pick<NodeName, 'nodeId'> & Partial<NodeName>);
 
 const YEAR_MS = 365 * 86_400_000;
@@ -111,10 +112,10 @@ async function readIssuer(x509: typeof X509, { certificatePem, keyPem }: Issuer)
 
 function extensionsOf(x509: typeof X509, subject: CertificateSubject) {
   const { KeyUsageFlags, ExtendedKeyUsage } = x509;
-  const leaf = (usage: string) => [
+  const leaf = (...usages: readonly string[]) => [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension([usage]),
+    new x509.ExtendedKeyUsageExtension([...usages]),
   ];
   switch (subject.kind) {
     case 'authority':
@@ -124,7 +125,8 @@ function extensionsOf(x509: typeof X509, subject: CertificateSubject) {
       ];
     case 'server': {
       const names = subject.names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }) as const);
-      return [...leaf(ExtendedKeyUsage.serverAuth), new x509.SubjectAlternativeNameExtension(names)];
+      const usages = [ExtendedKeyUsage.serverAuth, ...(subject.isClient === true ? [ExtendedKeyUsage.clientAuth] : [])];
+      return [...leaf(...usages), new x509.SubjectAlternativeNameExtension(names)];
     }
     case 'node': {
       const { nodeId, clusterId = '', nodeName = '' } = subject;

@@ -16,7 +16,8 @@ import { snapshotText } from '../fixture/policy-snapshot.ts';
 
 const signer = generateKeyPairSync('ed25519');
 const authority = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
-const leaf = await issueCertificate({ kind: 'server', names: ['localhost'] }, authority, Date.now());
+const leaf = await issueCertificate({ kind: 'server', names: ['localhost'], isClient: true }, authority, Date.now());
+const ofApiServer = await issueCertificate({ kind: 'authority' }, undefined, Date.now());
 const clock = { ...systemClock(), after: (ms: number, run: () => void) => systemClock().after(ms / 100, run) };
 
 /** A directory of a replica with its token and the key of the collector. */
@@ -45,19 +46,28 @@ interface Case {
   /** What the other replica has. */
   readonly store?: (directory: string) => Promise<void>;
   readonly authorities?: string;
+  /** Default: true; false: it presents no certificate. */
+  readonly isReplica?: boolean;
 }
 
 /** Lets a new replica ask one that runs; resolves to what it has then, and what it logged. */
-async function fetchOnce(t: Test, { token = 'plo.a.b', minVersion = 0, store, authorities }: Case) {
+async function fetchOnce(t: Test, { token = 'plo.a.b', minVersion = 0, store, authorities, isReplica = true }: Case) {
   const old = replica(t, 'plo.a.b');
   await (store ?? ((directory) => storeSnapshot(directory, 7)))(old.policySnapshot);
   const server = await openWebhookServer(
     { host: '127.0.0.1', port: 0 },
-    { cert: leaf.certificatePem, key: leaf.keyPem },
+    {
+      cert: leaf.certificatePem,
+      key: leaf.keyPem,
+      authorities: authority.certificatePem,
+      // Of the API server, which no replica has a certificate of.
+      clientCa: ofApiServer.certificatePem,
+    },
     {
       respond: () => undefined,
       share: shareSnapshot(old),
       onError: (error) => t.fail(String(error)),
+      clock: systemClock(),
     },
   );
   t.teardown(server.close);
@@ -72,6 +82,7 @@ async function fetchOnce(t: Test, { token = 'plo.a.b', minVersion = 0, store, au
     settings: { ...own, policySnapshotPeers: { host: 'localhost', port: server.address.port } },
     hasSnapshot: () => false,
     authorities: () => authorities ?? authority.certificatePem,
+    identity: () => (isReplica ? { cert: leaf.certificatePem, key: leaf.keyPem } : undefined),
     minVersion: () => minVersion,
     clock,
     log: { debug: log, info: log, warn: log, error: log },
@@ -94,6 +105,7 @@ void t.test('and nobody else, and nothing that the collector has not signed', as
     'another key': { store: (directory) => storeSnapshot(directory, 7, other), reason: /signature/ },
     'an older snapshot': { minVersion: 8, reason: /below 8/ },
     'no snapshot': { store: () => Promise.resolve(), reason: /HTTP 404/ },
+    'no certificate': { isReplica: false, reason: /ECONNRESET|EPIPE|CERT|HANDSHAKE|ALERT/i },
     'a server of somebody else': { authorities: stranger.certificatePem, reason: /CERT|SELF_SIGNED|ISSUER|VERIFY/ },
   };
   for (const [name, { reason, ...one }] of Object.entries(cases))

@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
-import { networkOf } from '../../../collector/session/connection-limit.ts';
-import { createHandshakeQueue } from '../../../collector/session/handshake-queue.ts';
-import { createFakeClock } from '../../service/fake-clock.ts';
+import { networkOf } from '../../service/connection-limit.ts';
+import { createHandshakeQueue } from '../../service/handshake-queue.ts';
+import { createFakeClock } from './fake-clock.ts';
 
 /** Handshakes that may be in progress at a time, and for how long each counts (handshake-queue.ts). */
 const MAX_RUNNING = 128;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../service/clock.ts';
+import type { Clock } from './clock.ts';
 import { networkOf, peerOf } from './connection-limit.ts';
 
 /**
