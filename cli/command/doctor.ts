@@ -10,14 +10,14 @@ export const doctor = defineCommand({
   summary: 'diagnose this machine and installation',
   usage: ['doctor [options]'],
   description: [
-    'Examines what the program needs on this machine, and prints for each diagnostic what was observed and what to do: settings, data directory, store, certificates, operator token, ports, operator API, collector connection, sinks, Docker engine, permissions of the agent, inotify limits, and the broker. It takes a few seconds and needs no running collector.',
+    'Examines what the program needs on this machine, and prints for each diagnostic what was observed and what to do: settings, data directory, store, certificates, operator token, ports, operator API, collector connection, sinks, clients of the admission webhook, Docker engine, permissions of the agent, inotify limits, and the broker. It takes a few seconds and needs no running collector.',
     'With --broker, the node is not examined, but the broker that reads it: its socket and who can replace it, whether it answers, its version, its capabilities, and what is unknown without them.',
     'It changes nothing and prints no secrets. What this user cannot read is reported as unknown: run it as the user who runs the collector or the agent, with the same settings.',
     'ok: no problem; warning: it works, but needs attention; problem: it does not work; unknown: it could not be read.',
   ],
   operands: { min: 0, max: 0 },
   options: [outputOption('table', 'json', 'jsonpath='), QUIET_OPTION],
-  settings: ['collector', 'agent', 'up', 'scan', 'client'],
+  settings: ['collector', 'agent', 'up', 'scan', 'client', 'admission'],
   examinesSettings: true,
   issue: 'at least one problem; warnings do not count',
   examples: [

@@ -17,6 +17,8 @@ export interface Installation extends Pick<CliEnvironment, 'environment' | 'uid'
   readonly collector: Settings;
   /** Settings of an agent; it has another certificate. */
   readonly agent: Settings;
+  /** Settings of an admission webhook. */
+  readonly admission: Settings;
   readonly roles: Roles;
   readonly configFile: string;
   /** A flag or variable names the configuration file. */
@@ -36,6 +38,7 @@ export async function findInstallation(context: Context, signal: AbortSignal): P
   const { environment, uid, version, clock, settingFlags, programs } = context;
   const { settings: collector } = await settingsFor('collector', context);
   const { settings: alone, origins } = await settingsFor('agent', context);
+  const { settings: admission } = await settingsFor('admission', context);
   const roles = await findRoles(collector, alone);
   const named = settingFlags['config'] ?? environment[CONFIG_VARIABLE];
   // As in plimsoll up, an agent beside a collector connects to it unless a setting says otherwise.
@@ -47,6 +50,7 @@ export async function findInstallation(context: Context, signal: AbortSignal): P
     clock,
     collector,
     agent: isBeside ? { ...alone, collector: loopbackOf(collector.listen) } : alone,
+    admission,
     roles,
     configFile: named ?? DEFAULT_CONFIG_FILE,
     configNamed: named !== undefined,

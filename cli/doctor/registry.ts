@@ -1,3 +1,4 @@
+import { admissionClients } from './diagnostics/admission-clients.ts';
 import { certificates } from './diagnostics/certificates.ts';
 import { collectorConnection } from './diagnostics/collector-connection.ts';
 import { dataDirectory } from './diagnostics/data-directory.ts';
@@ -20,4 +21,5 @@ export const INSTALLATION_DIAGNOSTICS: readonly InstallationDiagnostic[] = Objec
   operatorApi,
   collectorConnection,
   sinks,
+  admissionClients,
 ]);

@@ -64,39 +64,35 @@ function ask(port: number, localAddress: string, agent: Agent | false = false, i
 const HEAD = (length: number | 'chunked'): string =>
   `POST /validate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n${length === 'chunked' ? 'transfer-encoding: chunked' : `content-length: ${String(length)}`}\r\n\r\n`;
 
+const DEEP = Buffer.from(`{"request":${'['.repeat(MAX_BODY_BYTES / 2 - 20)}`.padEnd(MAX_BODY_BYTES, ']'));
+const WIDE = Buffer.from(`{${Array.from({ length: 400_000 }, (_, i) => `"k${String(i)}":1`).join(',')}}`);
+const HELD = Buffer.concat([Buffer.from(HEAD(MAX_BODY_BYTES)), Buffer.alloc(MAX_BODY_BYTES - 1, 0x20)]);
+
 /** What hostile clients do with a connection, over and over. */
-const ATTACKS: Readonly<Record<string, (socket: TLSSocket) => void>> = {
+const ATTACKS: readonly ((socket: TLSSocket) => void)[] = [
   // All but the last byte of the largest body, which then never comes.
-  held: (socket) =>
-    void socket.write(Buffer.concat([Buffer.from(HEAD(MAX_BODY_BYTES)), Buffer.alloc(MAX_BODY_BYTES - 1, 0x20)])),
-  announced: (socket) => void socket.write(HEAD(MAX_BODY_BYTES)),
-  trickled: (socket) => {
+  (socket) => void socket.write(HELD),
+  (socket) => void socket.write(HEAD(MAX_BODY_BYTES)),
+  (socket) => {
     socket.write(HEAD(50_000));
     const timer = setInterval(() => socket.write(' '), 200);
     socket.once('close', () => clearInterval(timer));
   },
-  chunked: (socket) => void socket.write(`${HEAD('chunked')}80000\r\n${' '.repeat(0x80000)}\r\n`),
-  deep: (socket) => {
-    const body = `{"request":${'['.repeat(MAX_BODY_BYTES / 2 - 20)}`.padEnd(MAX_BODY_BYTES, ']');
-    socket.write(HEAD(body.length) + body);
-  },
-  wide: (socket) => {
-    const body = `{${Array.from({ length: 400_000 }, (_, i) => `"k${String(i)}":1`).join(',')}}`;
-    socket.write(HEAD(body.length) + body);
-  },
-  silent: () => undefined,
-};
+  (socket) => void socket.write(`${HEAD('chunked')}80000\r\n${' '.repeat(0x80000)}\r\n`),
+  (socket) => void (socket.write(HEAD(DEEP.length)) && socket.write(DEEP)),
+  (socket) => void (socket.write(HEAD(WIDE.length)) && socket.write(WIDE)),
+  () => undefined,
+];
 
 t.test('honest reviews are answered while 50 hostile clients of five addresses attack', async (t) => {
   const server = await startServer();
   t.teardown(server.close);
   const { port } = server.address;
-  const names = Object.keys(ATTACKS);
   const sockets = new Set<{ readonly destroy: () => void }>();
   let [isOver, attacks] = [false, 0];
   const attacker = async (index: number): Promise<void> => {
     const localAddress = `127.0.0.${String(10 + (index % 5))}`;
-    const attack = ATTACKS[names[index % names.length] ?? ''];
+    const attack = ATTACKS[index % ATTACKS.length];
     while (!isOver) {
       attacks += 1;
       const plain = connectPlain({ host: '127.0.0.1', port, localAddress }).on('error', () => undefined);
@@ -117,7 +113,7 @@ t.test('honest reviews are answered while 50 hostile clients of five addresses a
   await new Promise((resolve) => setTimeout(resolve, 500));
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const statuses: number[] = [];
-  for (let round = 0; round < 12; round += 1) {
+  for (let round = 0; round < 5; round += 1) {
     statuses.push(
       ...(await Promise.all([
         ...Array.from({ length: 8 }, () => ask(port, '127.0.0.2', agent)),
@@ -143,11 +139,11 @@ t.test('a small review from the address of those that hold large bodies is answe
   t.teardown(server.close);
   const { port } = server.address;
   const sockets = await Promise.all(
-    Array.from({ length: 12 }, async () => {
+    Array.from({ length: 9 }, async () => {
       const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificatePem });
       socket.on('error', () => undefined).resume();
       await once(socket, 'secureConnect');
-      socket.write(HEAD(MAX_BODY_BYTES));
+      await new Promise((resolve) => socket.write(HELD, resolve));
       return socket;
     }),
   );
@@ -161,13 +157,12 @@ t.test('with a client CA, who has no certificate gets no further than the handsh
   const server = await startServer(clients.certificatePem);
   t.teardown(server.close);
   const { port } = server.address;
-  const body = `{${Array.from({ length: 400_000 }, (_, i) => `"k${String(i)}":1`).join(',')}}`;
   const startedMs = cpuMs();
   for (let left = 10; left > 0; left -= 1) {
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificatePem });
     let answer = '';
     socket.on('error', () => undefined).on('data', (part: Buffer) => (answer += part.toString('latin1')));
-    socket.once('secureConnect', () => socket.write(HEAD(body.length) + body));
+    socket.once('secureConnect', () => socket.write(HEAD(WIDE.length)) && socket.write(WIDE));
     await new Promise((resolve) => socket.once('close', resolve));
     t.equal(answer, '', 'no answer');
   }

@@ -24,7 +24,10 @@ export async function installationOf(
   over: Partial<Installation> = {},
 ): Promise<Installation> {
   const environment = over.environment ?? {};
-  const { collector: dialled, ...common } = flags;
+  const isOfAdmission = ([name]: readonly [string, string]): boolean => name.startsWith('admission-');
+  const admissionFlags = Object.fromEntries(Object.entries(flags).filter(isOfAdmission));
+  const rest = Object.fromEntries(Object.entries(flags).filter((one) => !isOfAdmission(one)));
+  const { collector: dialled, ...common } = rest;
   const collector = await settingsFor('collector', common, environment);
   const agent = await settingsFor(
     'agent',
@@ -38,6 +41,7 @@ export async function installationOf(
     clock: systemClock(),
     collector,
     agent,
+    admission: await settingsFor('admission', admissionFlags, environment),
     roles: await findRoles(collector, agent),
     configFile: '/nonexistent/config.yaml',
     configNamed: false,
