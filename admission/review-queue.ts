@@ -1,4 +1,5 @@
 import { setImmediate as immediate } from 'node:timers/promises';
+import { createRecentUse } from '../service/recent-use.ts';
 
 /** Lets requests be parsed and judged one after the other. */
 export interface ReviewQueue {
@@ -27,9 +28,6 @@ interface Waiting extends ReviewJob {
 const HALF_LIFE_MS = 1_000;
 /** Time that a byte costs to parse and judge at most, about. What it really took is what counts afterwards. */
 const MS_PER_BYTE = 60 / 1024 / 1024;
-/** Networks that are remembered; beyond it the one that was served longest ago is forgotten. */
-const MAX_NETWORKS = 4_096;
-
 /**
  * Parsing a body takes the only thread. The next one is that of the network that has used least, its own cost included: a
  * small review of an API server never waits for the large ones that another client keeps sending, but for one of them
@@ -37,26 +35,14 @@ const MAX_NETWORKS = 4_096;
  */
 export function createReviewQueue(nowMs: () => number = () => performance.now()): ReviewQueue {
   const waiting = new Set<Waiting>();
-  const used = new Map<string, { readonly ms: number; readonly atMs: number }>();
+  const use = createRecentUse(HALF_LIFE_MS);
   let isRunning = false;
 
-  const usedBy = (network: string, atMs: number): number => {
-    const before = used.get(network);
-    return before === undefined ? 0 : before.ms * 0.5 ** ((atMs - before.atMs) / HALF_LIFE_MS);
-  };
-  const charge = (network: string, startedMs: number): void => {
-    const atMs = nowMs();
-    const ms = usedBy(network, atMs) + atMs - startedMs;
-    used.delete(network);
-    used.set(network, { ms, atMs });
-    const [oldest] = used.keys();
-    if (used.size > MAX_NETWORKS && oldest !== undefined) used.delete(oldest);
-  };
   const next = (): Waiting | undefined => {
     const atMs = nowMs();
     let least: { readonly job: Waiting; readonly cost: number } | undefined;
     for (const job of waiting) {
-      const cost = usedBy(job.network, atMs) + job.bytes * MS_PER_BYTE;
+      const cost = use.of(job.network, atMs) + job.bytes * MS_PER_BYTE;
       if (least === undefined || cost < least.cost) least = { job, cost };
     }
     return least?.job;
@@ -84,7 +70,8 @@ export function createReviewQueue(nowMs: () => number = () => performance.now())
       try {
         return work();
       } finally {
-        charge(job.network, startedMs);
+        const endMs = nowMs();
+        use.add(job.network, endMs - startedMs, endMs);
       }
     },
   };

@@ -3,6 +3,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AuthorizationRequest } from '../policy/docker/authorize.ts';
 import type { Clock } from '../service/clock.ts';
 import type { Logger } from '../service/log.ts';
+import { createBodyBudget } from '../service/body-budget.ts';
+import type { BodyBudget } from '../service/body-budget.ts';
 import { parsePluginMessage } from './plugin-message.ts';
 
 /** The answer to dockerd. */
@@ -22,7 +24,7 @@ export interface PluginServerOptions {
 
 /** dockerd sends a body of up to 4 MiB in base64, and the same again with the response. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-/** Messages that are read at the same time. Clients of dockerd choose their number and size. */
+/** Messages that are read at the same time. Clients of dockerd choose their number and size; the largest makes room. */
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 /** dockerd waits without limit for an answer. */
 const DEADLINE_MS = 2000;
@@ -34,11 +36,7 @@ const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
  */
 export function createPluginServer(options: PluginServerOptions): Server {
   const { log } = options;
-  let totalBytes = 0;
-  const reserve = (bytes: number): boolean => {
-    totalBytes += bytes;
-    return totalBytes <= MAX_TOTAL_BYTES;
-  };
+  const { reserve } = createBodyBudget(MAX_TOTAL_BYTES);
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 10_000 }, (request, response) => {
     const refuse = (message: string): void => answer(response, { isAllowed: false, message });
     switch (`${request.method ?? ''} ${request.url ?? ''}`) {
@@ -88,44 +86,46 @@ function decideOn(bytes: Uint8Array, { decide, log }: PluginServerOptions): Plug
 }
 
 interface Responder {
-  /** Counts bytes that are kept; false: there are too many. */
-  readonly reserve: (bytes: number) => boolean;
+  readonly reserve: BodyBudget['reserve'];
   readonly refuse: (message: string) => void;
   readonly decide: (bytes: Uint8Array) => void;
 }
 
 async function respond(request: IncomingMessage, { reserve, refuse, decide }: Responder): Promise<void> {
-  const { bytes, problem } = await readMessage(request, reserve);
-  reserve(-bytes.length);
-  if (problem === undefined) decide(bytes);
-  else refuse(`plimsoll: ${problem}`);
+  // dockerd always says how long its message is; which client it is about stands in the message.
+  const bytes = Number(request.headers['content-length'] ?? MAX_MESSAGE_BYTES);
+  let problem = bytes > MAX_MESSAGE_BYTES ? TOO_LARGE : undefined;
+  const release =
+    problem === undefined ? reserve({ network: '', bytes, cut: () => (problem ??= TOO_MANY) }) : undefined;
+  if (release === undefined) problem ??= TOO_MANY;
+  try {
+    const message = await readMessage(request, () => problem);
+    if (message.problem === undefined) decide(message.bytes);
+    else refuse(`plimsoll: ${message.problem}`);
+  } finally {
+    release?.();
+  }
 }
+
+const TOO_LARGE = 'the request is too large.';
+const TOO_MANY = 'too many requests at the same time. Try again.';
 
 interface Message {
   readonly bytes: Uint8Array;
   readonly problem?: string;
 }
 
-/** Reads a body. What is too large is read to its end without being kept: dockerd sends before it reads. */
-async function readMessage(request: IncomingMessage, reserve: Responder['reserve']): Promise<Message> {
-  const parts: Buffer[] = [];
+/** Reads a body. What is not kept is read to its end: dockerd sends before it reads. */
+async function readMessage(request: IncomingMessage, problemNow: () => string | undefined): Promise<Message> {
+  let parts: Buffer[] = [];
   let length = 0;
-  let problem: string | undefined;
-  try {
-    for await (const part of request as AsyncIterable<Buffer>) {
-      if (problem !== undefined) continue;
-      length += part.length;
-      if (!reserve(part.length)) problem = 'too many requests at the same time. Try again.';
-      else if (length > MAX_MESSAGE_BYTES) problem = 'the request is too large.';
-      else parts.push(part);
-    }
-  } catch (error) {
-    reserve(-length);
-    throw error;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (problemNow() !== undefined || length > MAX_MESSAGE_BYTES) parts = [];
+    else parts.push(part);
   }
-  const bytes = problem === undefined ? Buffer.concat(parts) : new Uint8Array(0);
-  if (problem !== undefined) reserve(-length);
-  return problem === undefined ? { bytes } : { bytes, problem };
+  const problem = problemNow() ?? (length > MAX_MESSAGE_BYTES ? TOO_LARGE : undefined);
+  return problem === undefined ? { bytes: Buffer.concat(parts) } : { bytes: new Uint8Array(0), problem };
 }
 
 function answer(response: ServerResponse, { isAllowed, message }: PluginAnswer): void {

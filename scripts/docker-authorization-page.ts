@@ -132,6 +132,9 @@ Environment=PLIMSOLL_REPORT_TOKEN_FILE=%d/report-token
 ## Limits
 
 - Root on the host, and whoever reaches the socket of containerd, need no dockerd.
+- Without \`CgroupnsMode\` a container gets the default of dockerd. On a host with cgroup v1 that is the cgroup namespace of the host, so the plugin, which reads the version of the host, demands \`private\` there (\`docker run --cgroupns=private\`) unless \`allowHostNamespaces\` has \`cgroup\`; services of a swarm cannot set it. A default that dockerd's own configuration changes (\`default-cgroupns-mode\`, \`default-runtime\`, \`default-ulimits\`) is a decision of the administrator and not judged.
+- A negative \`OomScoreAdj\` needs the capability \`SYS_RESOURCE\` in the policy, and the limits \`rtprio\` and \`nice\` need \`SYS_NICE\`, as a process needs them to do the same itself.
+- buildx, where it may not build in dockerd, starts a builder as a privileged container, which is refused. Whoever may \`exec\` into a builder that exists builds with it.
 - dockerd hides the body of builds (also BuildKit: \`/session\`, \`/grpc\`), archives and streams from plugins. \`build\`, \`import\` and \`copy\` are therefore allowed or refused as a whole. A build can use the network of the host.
 - \`hostPaths\` are compared as text. Below a directory with \`/**\`, whoever can create a symbolic link there can mount any other path of the host.
 - A mount that is read-only covers what is mounted below it only with Docker 25 and Linux 5.12 or newer. \`readOnly\` refuses API versions before 1.44, where it never does.

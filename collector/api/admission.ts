@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { networkOf } from '../../service/connection-limit.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { ACCESS, denialOf } from './access.ts';
@@ -45,7 +46,7 @@ export async function admit(
     }
     principal = authentication.principal;
   }
-  const caller = access === 'open' ? `address:${request.ip}` : principalKey(principal);
+  const caller = access === 'open' ? `address:${networkOf(request.ip)}` : principalKey(principal);
   const retryAfterMs = calls.take(caller, clock.monotonic());
   if (retryAfterMs > 0) return refused({ ...TOO_MANY_CALLS, retryAfterMs }, principal);
   const denial = denialOf(access, principal);

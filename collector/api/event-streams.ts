@@ -11,7 +11,10 @@ import { answer, refuse } from './route.ts';
 import type { ApiResult } from './route.ts';
 import { positionSchema } from './route/events.ts';
 
-/** Streams that may be open at a time, of all principals and of one: nobody takes the places of all others. */
+/**
+ * Streams that may be open at a time, of all principals and of one. With one more, the oldest of the principal with most
+ * of them ends, and its client connects again.
+ */
 const MAX_STREAMS = 128;
 const MAX_STREAMS_EACH = 32;
 
@@ -54,10 +57,13 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       const resumed = lastEventId === undefined || lastEventId === '' ? undefined : positionSchema.parse(lastEventId);
       if (resumed?.ok === false) return refuse('invalidRequest', 'Last-Event-ID: not a position of this API');
       const owner = principalKey(principal);
-      if (streams.size >= MAX_STREAMS)
+      const own = countOf(streams, owner);
+      const greediest = streams.size < MAX_STREAMS ? undefined : greediestOf(streams);
+      if (greediest !== undefined && greediest.count <= own + 1)
         return refuse('unavailable', `${String(MAX_STREAMS)} event streams are open already`, 'close one');
-      if ([...streams.values()].filter((each) => each === owner).length >= MAX_STREAMS_EACH)
+      if (own >= MAX_STREAMS_EACH)
         return refuse('unavailable', `you have ${String(MAX_STREAMS_EACH)} event streams open already`, 'close one');
+      greediest?.oldest.end();
       reply.hijack();
       const response = reply.raw;
       for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -86,4 +92,25 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       await Promise.all(open.map((stream) => stream.closed));
     },
   };
+}
+
+function countOf(streams: ReadonlyMap<EventStream, string>, owner: string): number {
+  let count = 0;
+  for (const each of streams.values()) if (each === owner) count += 1;
+  return count;
+}
+
+/** The oldest stream of the principal with most of them, and how many these are. */
+function greediestOf(
+  streams: ReadonlyMap<EventStream, string>,
+): { readonly oldest: EventStream; readonly count: number } | undefined {
+  let greediest: { readonly oldest: EventStream; readonly count: number } | undefined;
+  const seen = new Set<string>();
+  for (const [oldest, owner] of streams) {
+    if (seen.has(owner)) continue;
+    seen.add(owner);
+    const count = countOf(streams, owner);
+    if (greediest === undefined || count > greediest.count) greediest = { oldest, count };
+  }
+  return greediest;
 }

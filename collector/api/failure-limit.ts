@@ -1,3 +1,5 @@
+import { networkOf } from '../../service/connection-limit.ts';
+
 /** Wrong secrets that one address may present within {@link FAILURE_WINDOW_MS}; beyond it the answer is 429. */
 export const MAX_FAILURES = 20;
 /** The window of the failure count, in milliseconds. */
@@ -25,7 +27,8 @@ export function createFailureLimit(): FailureLimit {
   const failures = new Map<string, Entry>();
   return {
     note: (address, nowMs) => {
-      const entry = entryOf(failures, address, nowMs);
+      // One host has as many IPv6 addresses as it likes.
+      const entry = entryOf(failures, networkOf(address), nowMs);
       entry.count += 1;
       if (entry.count <= MAX_FAILURES) return { outcome: 'refused' };
       return { outcome: 'limited', retryAfterMs: Math.max(1, FAILURE_WINDOW_MS - (nowMs - entry.since)) };

@@ -1,14 +1,16 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { sleep } from '../../service/clock.ts';
 import type { Clock } from '../../service/clock.ts';
+import { createRecentUse } from '../../service/recent-use.ts';
 
 /** Lets requests read the store in turn. */
 export interface ReadQueue {
-  /** The result of `read`, or of `refuse` where its turn would come too late. Callers take turns, whatever they ask for. */
+  /** The result of `read`, or of `refuse` where its turn would come too late. */
   readonly run: <T>(caller: string, read: () => Promise<T>, refuse: (retryAfterMs: number) => T) => Promise<T>;
 }
 
 interface Waiter {
+  readonly caller: string;
   readonly arrivedMs: number;
   /** False: its turn comes too late. */
   readonly start: (inTime: boolean) => void;
@@ -20,18 +22,21 @@ const SHARE = 0.5;
 const BURST_MS = 100;
 /** A read that would have to wait longer is refused: its client would have given up. */
 const MAX_WAIT_MS = 5_000;
+/** What a caller has used counts half after this. */
+const HALF_LIFE_MS = 10_000;
 
 /**
  * The store is read on the thread that also commits what nodes send: without a limit, enough readers would keep nodes
- * waiting for their acks. A leaky bucket over the duration of reads leaves at least half of the time to the nodes. Callers
- * are served in turn, so that one with many requests does not delay the request of another.
+ * waiting for their acks. A leaky bucket over the duration of reads leaves at least half of the time to the nodes. The
+ * caller that has used least is served next, so that one with many or long reads delays the others by one of them at most.
  */
 export function createReadQueue(clock: Clock): ReadQueue {
   const never = new AbortController().signal;
   let usedMs = 0;
   let updatedMs = clock.monotonic();
-  /** Those who wait, by caller; the caller whose turn is next comes first. */
-  const waiting = new Map<string, Waiter[]>();
+  const use = createRecentUse(HALF_LIFE_MS);
+  /** The oldest first. */
+  const waiting = new Set<Waiter>();
   let isRunning = false;
 
   const spend = (durationMs: number): void => {
@@ -43,36 +48,35 @@ export function createReadQueue(clock: Clock): ReadQueue {
     spend(0);
     return Math.ceil(Math.max(0, usedMs - BURST_MS) / SHARE);
   };
-  const takeTurn = async (arrivedMs: number): Promise<boolean> => {
-    // The read before this one has run by then, and what came from nodes has been taken in.
-    await immediate();
-    for (let waitMs = delayMs(); waitMs > 0; waitMs = delayMs()) {
-      if (clock.monotonic() - arrivedMs + waitMs > MAX_WAIT_MS) return false;
-      await sleep(clock, waitMs, never);
+  const next = (nowMs: number): Waiter | undefined => {
+    let least: { readonly waiter: Waiter; readonly usedMs: number } | undefined;
+    for (const waiter of waiting) {
+      const callerMs = use.of(waiter.caller, nowMs);
+      if (least === undefined || callerMs < least.usedMs) least = { waiter, usedMs: callerMs };
     }
-    return true;
+    return least?.waiter;
   };
-  const takeNext = (): Waiter | undefined => {
-    for (const [caller, waiters] of waiting) {
-      const next = waiters.shift();
-      waiting.delete(caller);
-      if (waiters.length > 0) waiting.set(caller, waiters);
-      return next;
-    }
-    return undefined;
+  const start = (waiter: Waiter | undefined, inTime: boolean): void => {
+    if (waiter !== undefined && waiting.delete(waiter)) waiter.start(inTime);
   };
   const giveTurns = async (): Promise<void> => {
     if (isRunning) return;
     isRunning = true;
-    for (let next = takeNext(); next !== undefined; next = takeNext()) next.start(await takeTurn(next.arrivedMs));
+    while (waiting.size > 0) {
+      // The read before this one has run by then, and what came from nodes has been taken in.
+      await immediate();
+      const waitMs = delayMs();
+      const nowMs = clock.monotonic();
+      for (const waiter of waiting) if (nowMs - waiter.arrivedMs + waitMs > MAX_WAIT_MS) start(waiter, false);
+      if (waitMs > 0) await sleep(clock, waitMs, never);
+      else start(next(nowMs), true);
+    }
     isRunning = false;
   };
   return {
     run: async (caller, read, refuse) => {
-      const inTime = await new Promise<boolean>((start) => {
-        const waiters = waiting.get(caller) ?? [];
-        waiters.push({ arrivedMs: clock.monotonic(), start });
-        waiting.set(caller, waiters);
+      const inTime = await new Promise<boolean>((resolve) => {
+        waiting.add({ caller, arrivedMs: clock.monotonic(), start: resolve });
         void giveTurns();
       });
       if (!inTime) return refuse(MAX_WAIT_MS);
@@ -80,7 +84,9 @@ export function createReadQueue(clock: Clock): ReadQueue {
       try {
         return await read();
       } finally {
-        spend(clock.monotonic() - startMs);
+        const endMs = clock.monotonic();
+        spend(endMs - startMs);
+        use.add(caller, endMs - startMs, endMs);
       }
     },
   };

@@ -1,24 +1,32 @@
-/** Bounds how much is done at a time, in total and for one address. */
+/**
+ * Bounds how much is done at a time, in total and for one network. What is beyond the total waits for its turn: each network
+ * has at most as many as it may have, so others delay it by that many each.
+ */
 export interface ConcurrencyLimit {
-  /** Undefined: the limit is reached. The result must be called when the work is done. */
-  readonly acquire: (address: string) => (() => void) | undefined;
+  /** Undefined: the limit of the network is reached. The result must be called when the work is done. */
+  readonly acquire: (network: string) => Promise<(() => void) | undefined>;
 }
 
 /** Nothing is in progress yet. */
-export function createConcurrencyLimit(max: number, maxOfAddress: number): ConcurrencyLimit {
-  const inProgress = new Map<string, number>();
-  let total = 0;
+export function createConcurrencyLimit(max: number, maxOfNetwork: number): ConcurrencyLimit {
+  /** In progress or waiting. */
+  const ownOf = new Map<string, number>();
+  const waiting: (() => void)[] = [];
+  let running = 0;
   return {
-    acquire: (address) => {
-      const own = inProgress.get(address) ?? 0;
-      if (total >= max || own >= maxOfAddress) return undefined;
-      total += 1;
-      inProgress.set(address, own + 1);
+    acquire: async (network) => {
+      const own = ownOf.get(network) ?? 0;
+      if (own >= maxOfNetwork) return undefined;
+      ownOf.set(network, own + 1);
+      if (running < max) running += 1;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
       return () => {
-        total -= 1;
-        const left = (inProgress.get(address) ?? 1) - 1;
-        if (left === 0) inProgress.delete(address);
-        else inProgress.set(address, left);
+        const left = (ownOf.get(network) ?? 1) - 1;
+        if (left === 0) ownOf.delete(network);
+        else ownOf.set(network, left);
+        const next = waiting.shift();
+        if (next === undefined) running -= 1;
+        else next();
       };
     },
   };

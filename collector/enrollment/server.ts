@@ -12,7 +12,7 @@ import { parseCertificates } from '../../service/tls/pem-file.ts';
 import type { ListenerTls } from '../tls/tls-keeper.ts';
 import { createFailureLimit } from '../api/failure-limit.ts';
 import type { RefusalNote } from '../refusal-recorder.ts';
-import { createConnectionLimit } from '../../service/connection-limit.ts';
+import { createConnectionLimit, networkOf } from '../../service/connection-limit.ts';
 import { guardHandshakes } from '../../service/guard-handshakes.ts';
 import { nodeIdentity } from '../../service/tls/node-identity.ts';
 import type { Enrollment, EnrollmentResult } from './enrollment.ts';
@@ -40,7 +40,7 @@ export interface EnrollmentServer {
   readonly close: () => Promise<void>;
 }
 
-/** Attestations at a time, of all addresses and of one: each asks the API server. */
+/** Attestations at a time, of all networks and of one: each asks the API server. */
 const MAX_ATTESTATIONS = 32;
 const MAX_ATTESTATIONS_OF_ADDRESS = 2;
 /** A request holds a token, a signing request and names. */
@@ -167,7 +167,7 @@ function addRoutes(server: FastifyInstance, options: EnrollmentServerOptions): v
   server.post('/v1/attest', async (request, reply) => {
     const body = attestBody.parse(request.body);
     if (!body.ok) return refuse(reply, 'invalid', 'the body must have token and csr');
-    const release = attesting.acquire(request.ip);
+    const release = await attesting.acquire(networkOf(request.ip));
     if (release === undefined)
       return refuse(reply.header('retry-after', 5), 'limited', 'too many attestations at a time; try again');
     try {

@@ -61,6 +61,7 @@ export function createQueryHub(options: QueryHubOptions): QueryHub {
   const pending = new Map<string, PendingQuery>();
   /** Also those that are still finding out whom to ask. */
   let running = 0;
+  const runningOf = new Map<string, number>();
   let ignored = 0;
 
   const askNodes = async (request: QueryRequest, nodes: readonly NodeRow[], signal: AbortSignal) => {
@@ -88,17 +89,21 @@ export function createQueryHub(options: QueryHubOptions): QueryHub {
     }
   };
 
-  const ask = async (request: QueryRequest, signal: AbortSignal): Promise<QueryResponse> => {
+  const ask: QueryService['ask'] = async (request, signal, caller): Promise<QueryResponse> => {
     const compiled = compileExpression(request.expression);
     if (!compiled.ok) return { outcome: 'invalid', error: compiled.problem };
-    if (running >= limits.maxConcurrent) return refuseAll(resolveNodes(request.nodes, await store.nodes()));
+    const own = caller === undefined ? 0 : (runningOf.get(caller) ?? 0);
+    if (running >= limits.maxConcurrent || own >= Math.ceil(limits.maxConcurrent / 2))
+      return refuseAll(resolveNodes(request.nodes, await store.nodes()));
     running += 1;
+    if (caller !== undefined) runningOf.set(caller, own + 1);
     try {
       const resolved = resolveNodes(request.nodes, await store.nodes());
       if (!resolved.ok) return { outcome: 'unknownNode', error: resolved.error };
       return { outcome: 'answered', answers: await askNodes(bounded(request, limits), resolved.nodes, signal) };
     } finally {
       running -= 1;
+      if (caller !== undefined) release(runningOf, caller);
     }
   };
 
@@ -166,6 +171,13 @@ function bounded(request: QueryRequest, limits: QueryLimits): QueryRequest {
     maxRows: within(request.maxRows, limits.maxRows),
     maxBytes: within(request.maxBytes, limits.maxBytes),
   };
+}
+
+/** One less. */
+function release(counts: Map<string, number>, name: string): void {
+  const left = (counts.get(name) ?? 1) - 1;
+  if (left > 0) counts.set(name, left);
+  else counts.delete(name);
 }
 
 function refuseAll(resolved: Resolved): QueryResponse {

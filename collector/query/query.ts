@@ -35,5 +35,6 @@ export type QueryResponse =
 
 /** Asks nodes live questions. */
 export interface QueryService {
-  readonly ask: (request: QueryRequest, signal: AbortSignal) => Promise<QueryResponse>;
+  /** `caller`: whoever asks has at most half of the queries that may run at once. */
+  readonly ask: (request: QueryRequest, signal: AbortSignal, caller?: string) => Promise<QueryResponse>;
 }

@@ -126,6 +126,18 @@ t.test('the protocol; whatever is wrong is a refusal in time', async (t) => {
   t.match(half, /^HTTP\/1\.1 200 OK[^]*"Allow":false/);
   const tookMs = performance.now() - startedMs;
   t.ok(tookMs > 1500 && tookMs < 20_000, `${String(tookMs)} ms`);
+  // Messages of the largest size, which do not end: the largest makes room.
+  const size = 8 * 1024 * 1024;
+  const held = await Promise.all(
+    Array.from({ length: 9 }, async () => {
+      const one = connect(socket).on('error', () => undefined);
+      one.write(`POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost: plugin\r\nContent-Length: ${String(size)}\r\n\r\n`);
+      await new Promise((resolve) => one.write(Buffer.alloc(size - 1, 0x20), resolve));
+      return one;
+    }),
+  );
+  t.match(await ask(rig, { Image: 'a' }), { Allow: true }, 'a small one is answered');
+  for (const one of held) one.destroy();
   t.match(await ask(rig, { Image: 'a' }), { Allow: true }, 'it goes on');
   t.equal(statSync(socket).mode & 0o777, 0o600, 'only root can ask');
   await plugin.stop();

@@ -4,6 +4,7 @@ import * as s from '../../../posture/schema.ts';
 import type { QueryAnswer } from '../../query/query.ts';
 import { text } from '../parameter.ts';
 import { presentFailedAnswer } from '../present.ts';
+import { principalKey } from '../principal.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { Sent } from '../route.ts';
 import { findNode } from './nodes.ts';
@@ -26,13 +27,14 @@ export const getNodeStatus = jsonRoute({
   params: s.object({ node: text('id, at least 4 characters of its beginning, or name', 256) }),
   asksNodes: true,
   answer: nodeStatusAnswer,
-  handle: async ({ params, signal }, { store, queries, clock }) => {
+  handle: async ({ params, principal, signal }, { store, queries, clock }) => {
     const found = await findNode(store, params.node);
     if (!found.ok) return found;
     const limits = { deadlineMs: DEADLINE_MS, maxRows: 1, maxBytes: MAX_BYTES };
     const askedMs = clock.now();
     const startMs = clock.monotonic();
-    const response = await queries.ask({ expression: 'nodeStatus', nodes: [found.body.id], ...limits }, signal);
+    const request = { expression: 'nodeStatus', nodes: [found.body.id], ...limits };
+    const response = await queries.ask(request, signal, principalKey(principal));
     const tookMs = clock.monotonic() - startMs;
     const given = response.outcome === 'answered' ? response.answers[0] : undefined;
     // Removed while it was asked.

@@ -4,7 +4,7 @@ import * as s from '../../../posture/schema.ts';
 import type { QueryAnswer } from '../../query/query.ts';
 import { text } from '../parameter.ts';
 import { presentFailedAnswer } from '../present.ts';
-import { describePrincipal } from '../principal.ts';
+import { describePrincipal, principalKey } from '../principal.ts';
 import { answer, jsonRoute, refuse } from '../route.ts';
 import type { Sent } from '../route.ts';
 
@@ -41,7 +41,7 @@ export const askNodes = jsonRoute({
   body: queryRequest,
   answer: queryAnswers,
   handle: async ({ body, principal, signal }, { queries, activities }) => {
-    const response = await queries.ask(body, signal);
+    const response = await queries.ask(body, signal, principalKey(principal));
     switch (response.outcome) {
       case 'invalid':
         return refuse('invalidExpression', response.error);

@@ -129,3 +129,13 @@ void t.test('calls are limited by caller: a burst, then a rate', (t) => {
   t.equal(calls.take('a', 11_000), 0, 'callers are bounded: the oldest is forgotten');
   t.end();
 });
+
+t.test('one host with many IPv6 addresses has one count of failures', (t) => {
+  const failures = createFailureLimit();
+  const outcomes = Array.from({ length: MAX_FAILURES + 1 }, (_, index) =>
+    failures.note(`2001:db8:1:2::${index.toString(16)}`, 0),
+  );
+  t.equal(outcomes.at(-1)?.outcome, 'limited');
+  t.equal(failures.note('2001:db8:1:3::1', 0).outcome, 'refused');
+  t.end();
+});

@@ -72,3 +72,22 @@ await t.test('a caller with one request does not wait behind the many of another
   t.ok(order.indexOf('one') <= 2, `place ${String(order.indexOf('one'))}`);
   await Promise.all(many);
 });
+
+await t.test('a caller with short reads is not refused while others keep reading for seconds', async (t) => {
+  const { clock, spend } = manualClock();
+  const queue = createReadQueue(clock);
+  const read = (durationMs: number) => async (): Promise<string> => {
+    spend(durationMs);
+    return 'read';
+  };
+  const heavy = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((name) =>
+    Array.from({ length: 5 }, () => queue.run(name, read(1_000), () => 'refused')),
+  );
+  await queue.run('light', read(5), () => 'refused');
+  for (let round = 0; round < 5; round += 1) {
+    const startMs = clock.monotonic();
+    t.equal(await queue.run('light', read(5), () => 'refused'), 'read');
+    t.ok(clock.monotonic() - startMs <= 4_000, `waited ${String(clock.monotonic() - startMs)} ms`);
+  }
+  await Promise.all(heavy);
+});

@@ -243,6 +243,17 @@ await t.test(
   },
 );
 
+await t.test('one caller leaves room for the queries of others', async (t) => {
+  const { hub } = setUp({ 'id-web': mute }, [WEB], { maxConcurrent: 4 });
+  const over = new AbortController();
+  const ask = (caller: string) => hub.ask(request('1'), over.signal, caller);
+  const running = [ask('a'), ask('a')];
+  t.match(answersOf(await ask('a')), [{ outcome: 'error', error: /too many queries/ }]);
+  running.push(ask('b'));
+  over.abort();
+  t.notMatch(await Promise.all(running), [{ answers: [{ error: /too many queries/ }] }]);
+});
+
 await t.test('a limit of concurrent queries', async (t) => {
   const { hub, clock } = setUp({ 'id-web': mute }, [WEB], { maxConcurrent: 2 });
   const caller = new AbortController();
