@@ -4,7 +4,7 @@ import type { Descriptor, ImageManifest } from '../registry/manifest.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { RegistryFailure } from '../registry/registry-result.ts';
 import { isAttestation, SIGN_PREDICATE } from './signed-claims.ts';
-import { parseSigstoreBundle } from './sigstore-bundle.ts';
+import { BUNDLE_TYPE, parseSigstoreBundle } from './sigstore-bundle.ts';
 
 /** One signature as the registry has it; nothing of it is verified. `defect`: it is not readable as a signature. */
 export type SignatureCandidate =
@@ -43,7 +43,6 @@ const MAX_PAYLOAD_BYTES = 256 * 1024;
 const MAX_BUNDLE_BYTES = 1024 * 1024;
 
 const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
-const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v\d\.\d\+json|\+json;version=\d\.\d)$/;
 
 /**
  * Reads the signatures that cosign attaches to an image: the tag `sha256-….sig`, and manifests that refer to the image
@@ -103,7 +102,7 @@ function likelihood({ artifactType }: Descriptor): number {
 async function collectLayers(collection: Collection, { layers, annotations }: ImageManifest): Promise<void> {
   const predicate = annotations['dev.sigstore.bundle.predicateType'];
   for (const layer of layers) {
-    const isBundle = BUNDLE.test(layer.mediaType);
+    const isBundle = BUNDLE_TYPE.test(layer.mediaType);
     // An attestation, such as an SBOM, says nothing about who signed the image.
     if (isBundle ? predicate !== undefined && predicate !== SIGN_PREDICATE : layer.mediaType !== SIMPLE_SIGNING)
       continue;
@@ -131,6 +130,7 @@ async function collectLayer(collection: Collection, { layer, maxBytes, isBundle 
   if (!blob.ok) return noteFailure(collection, blob);
   if (isBundle) {
     const parsed = parseSigstoreBundle(blob.value);
+    if (!parsed.ok && parsed.isUnsupported) return void collection.gaps.push(parsed.problem);
     if (!parsed.ok) return void candidates.push({ kind: 'defect', reason: parsed.problem });
     const bundle = parsed.value;
     if (bundle.content.$case === 'dsseEnvelope' && isAttestation(bundle.content.dsseEnvelope.payload)) return;

@@ -6,7 +6,13 @@ import { parseStrictJson } from '../../policy/strict-json.ts';
 
 /** Outcome of reading a bundle; `problem` quotes nothing. */
 export type ParsedBundle =
-  { readonly ok: true; readonly value: Bundle } | { readonly ok: false; readonly problem: string };
+  | { readonly ok: true; readonly value: Bundle }
+  | {
+      readonly ok: false;
+      readonly problem: string;
+      /** It may be valid in a version that is not known here. */
+      readonly isUnsupported?: true;
+    };
 
 const MAX_ENTRIES = 4;
 
@@ -42,7 +48,32 @@ const boundsSchema = s.object({
 export function parseSigstoreBundle(bytes: Uint8Array): ParsedBundle {
   const json = parseStrictJson(bytes);
   if (!json.ok) return { ok: false, problem: `the bundle is not valid: ${json.problem}` };
+  const version = versionSchema.parse(json.value);
+  const [, ofType, ofParameter] = version.ok ? (BUNDLE_TYPE.exec(version.value.mediaType) ?? []) : [];
+  const number = ofType ?? ofParameter;
+  if (number !== undefined && !VERSIONS.includes(number))
+    return { ok: false, isUnsupported: true, problem: 'a signature is a bundle of a version that is not supported' };
   return toBundle(json.value);
+}
+
+/** Media types of bundles; the version is in one of the two groups. */
+export const BUNDLE_TYPE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v(\d+\.\d+)\+json|\+json;version=(\d+\.\d+))$/;
+const VERSIONS: readonly string[] = ['0.1', '0.2', '0.3'];
+const versionSchema = s.object({ mediaType: s.string('', 256) });
+
+/**
+ * The bytes that a signature of an envelope is over:
+ * https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
+ */
+export function preAuthEncoding({
+  payloadType,
+  payload,
+}: {
+  readonly payloadType: string;
+  readonly payload: Buffer;
+}): Buffer {
+  const head = `DSSEv1 ${String(Buffer.byteLength(payloadType))} ${payloadType} ${String(payload.length)} `;
+  return Buffer.concat([Buffer.from(head), payload]);
 }
 
 function toBundle(json: unknown): ParsedBundle {

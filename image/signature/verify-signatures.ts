@@ -7,7 +7,7 @@ import type { SignatureCandidate, SignedImage } from './collect-signatures.ts';
 import type { SigningKey } from './public-key.ts';
 import { claimProblem, IN_TOTO_TYPE, parseSignStatement, parseSimpleSigning } from './signed-claims.ts';
 import type { ParsedClaims } from './signed-claims.ts';
-import { toSigstoreBundle } from './sigstore-bundle.ts';
+import { preAuthEncoding, toSigstoreBundle } from './sigstore-bundle.ts';
 import type { KeylessVerifier } from './trusted-root.ts';
 
 /** Whose signature counts. */
@@ -61,7 +61,7 @@ export async function verifySignatures(request: SignatureRequest): Promise<reado
   });
 }
 
-type Judgement = Exclude<SignatureEvidence['result'], { state: 'unsigned' | 'unknown' }>;
+type Judgement = Exclude<SignatureEvidence['result'], { state: 'unsigned' }>;
 
 /** A verified one counts whatever the others are; otherwise what may be missing comes before what is wrong. */
 function combine(results: readonly Judgement[], gaps: readonly string[]): SignatureEvidence['result'] {
@@ -69,6 +69,8 @@ function combine(results: readonly Judgement[], gaps: readonly string[]): Signat
   if (verified !== undefined) return verified;
   const [gap] = gaps;
   if (gap !== undefined) return { state: 'unknown', reason: gap };
+  const unknown = results.find(({ state }) => state === 'unknown');
+  if (unknown !== undefined) return unknown;
   const invalid = results.find(({ state }) => state === 'invalid');
   if (invalid !== undefined) return invalid;
   const others = new Set(results.flatMap((result) => (result.state === 'other-signer' ? [result.by] : [])));
@@ -116,12 +118,9 @@ function signedData(
 ): { readonly data: Buffer; readonly signature: Buffer } | undefined {
   if (content.$case === 'messageSignature')
     return manifest === undefined ? undefined : { data: manifest, signature: content.messageSignature.signature };
-  const { payload, payloadType, signatures } = content.dsseEnvelope;
-  const [first, ...more] = signatures;
+  const [first, ...more] = content.dsseEnvelope.signatures;
   if (first === undefined || more.length > 0) return undefined;
-  // Pre-authentication encoding, https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
-  const head = `DSSEv1 ${String(Buffer.byteLength(payloadType))} ${payloadType} ${String(payload.length)} `;
-  return { data: Buffer.concat([Buffer.from(head), payload]), signature: first.sig };
+  return { data: preAuthEncoding(content.dsseEnvelope), signature: first.sig };
 }
 
 function signerByCertificate(
@@ -134,6 +133,7 @@ function signerByCertificate(
   const artifact = candidate.kind === 'simpleSigning' ? candidate.payload : manifest;
   const signed = verifier.verify(bundle.value, artifact);
   if (signed.state === 'invalid') return signed;
+  if (signed.state === 'unsupported') return { state: 'unknown', reason: signed.reason };
   if (signed.state === 'otherRoot')
     return { state: 'other-signer', by: 'a certificate that the trusted root does not prove' };
   const by = `${printable(signed.identity)} (${printable(signed.issuer)})`;

@@ -12,6 +12,8 @@ export interface TestSigstore {
   readonly trustedRoot: TrustedRootJson;
   /** Runs a command of cosign that signs with a certificate for the identity. */
   readonly sign: (cosign: Cosign, identity: string, args: readonly string[]) => Promise<string>;
+  /** Logs an entry as it is; resolves to what a bundle says of it. */
+  readonly logEntry: (entry: { readonly kind: string; readonly apiVersion: string }) => Promise<object>;
 }
 
 /** The parts of a trusted root that tests change. */
@@ -85,6 +87,18 @@ export async function startSigstore(t: Test, { logTime, hasCtLog = true }: Sigst
     },
   };
   return {
+    logEntry: async (entry) => {
+      const [logged] = Object.values(await log.log(entry)) as readonly LoggedEntry[];
+      if (logged === undefined) throw new Error('the log has no entry');
+      return {
+        logIndex: String(logged.logIndex),
+        logId: { keyId: Buffer.from(logged.logID, 'hex').toString('base64') },
+        kindVersion: { kind: entry.kind, version: entry.apiVersion },
+        integratedTime: String(logged.integratedTime),
+        inclusionPromise: { signedEntryTimestamp: logged.verification.signedEntryTimestamp },
+        canonicalizedBody: logged.body,
+      };
+    },
     trustedRoot: trustedRootOf({ url, rootCertificate: root, log: logKeys, ctLog: ctKeys }),
     sign: async (cosign, identity, args) => {
       const token = await new SignJWT({})
@@ -109,6 +123,15 @@ type Handler = (
   body: string,
   authorization: string,
 ) => Promise<{ readonly status: number; readonly type: string; readonly body: string }>;
+
+/** What the API of Rekor says of an entry, as far as it is used here. */
+interface LoggedEntry {
+  readonly body: string;
+  readonly integratedTime: number;
+  readonly logID: string;
+  readonly logIndex: number;
+  readonly verification: { readonly signedEntryTimestamp: string };
+}
 
 type Keys = ReturnType<typeof newKeys>;
 

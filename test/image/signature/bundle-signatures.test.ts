@@ -1,9 +1,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import t from 'tap';
 import { noCosign } from '../../component/cosign.ts';
-import { digestOf, noRegistry, OCI_INDEX, OCI_MANIFEST } from '../../component/registry.ts';
-import type { TestRegistry } from '../../component/registry.ts';
-import { prepareSigning } from './signing-setting.ts';
+import { noRegistry, OCI_INDEX, OCI_MANIFEST } from '../../component/registry.ts';
+import { prepareSigning, pushReferrer } from './signing-setting.ts';
 
 const skip = noRegistry || noCosign;
 const SIGN = 'https://sigstore.dev/cosign/sign/v1';
@@ -128,6 +127,11 @@ await t.test('signatures that refer to the image', { skip }, async (t) => {
       t.match(await verify(key, image), { state: 'invalid' }, name);
       t.ok(performance.now() - started < 20_000);
     }
+    for (const version of ['0.4', '0.10', '1.0']) {
+      const later = { mediaType: `application/vnd.dev.sigstore.bundle.v${version}+json`, verificationMaterial: {} };
+      await pushReferrer(registry, image, JSON.stringify(later));
+      t.match(await verify(key, image), { state: 'unknown', reason: /version that is not supported/ }, version);
+    }
     for (const [name, payload] of [
       ['no JSON', 'x'],
       ['null', 'null'],
@@ -146,23 +150,3 @@ await t.test('signatures that refer to the image', { skip }, async (t) => {
     }
   });
 });
-
-/** Makes the bundle the only manifest that refers to the image. */
-async function pushReferrer(registry: TestRegistry, image: string, bundle: string): Promise<void> {
-  const [path = '', digest = ''] = image.split('@');
-  const subject = (await registry.send('GET', `/v2/${path}/manifests/${digest}`)).body;
-  const config = await registry.pushBlob(path, Buffer.from('{}'));
-  const layer = await registry.pushBlob(path, Buffer.from(bundle));
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    artifactType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
-    config: { mediaType: 'application/vnd.oci.empty.v1+json', ...config },
-    layers: [{ mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json', ...layer }],
-    subject: { mediaType: OCI_MANIFEST, digest: digestOf(subject), size: subject.length },
-  };
-  const pushed = await registry.pushManifest(path, '', manifest);
-  const entry = { mediaType: OCI_MANIFEST, digest: pushed, size: JSON.stringify(manifest).length };
-  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [entry] };
-  await registry.pushManifest(path, digest.replace(':', '-'), index, OCI_INDEX);
-}

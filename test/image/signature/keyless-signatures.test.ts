@@ -6,6 +6,7 @@ import type { SignatureEvidence } from '../../../policy/evidence.ts';
 import { noCosign, prepareCosign } from '../../component/cosign.ts';
 import { noRegistry, startRegistry } from '../../component/registry.ts';
 import { startSigstore, TEST_ISSUER } from '../../component/sigstore.ts';
+import type { TrustedRootJson } from '../../component/sigstore.ts';
 
 const IDENTITY = 'https://github.com/example/app/.github/workflows/release.yml@refs/tags/v1';
 
@@ -163,8 +164,32 @@ await t.test('what is no trusted root', async (t) => {
     [{ ...trustedRoot, certificateAuthorities: [{}] }, /not valid/],
     [damaged, /not valid/],
     ['x'.repeat(1_100_000), /larger/],
+    ...invalidPeriods(trustedRoot),
   ] as const satisfies readonly (readonly [unknown, RegExp])[]) {
     const parsed = parseTrustedRoot(bytes(value));
     t.match(parsed.ok ? 'accepted' : parsed.reason, reason);
   }
 });
+
+/** A trusted root for each authority or log without a period of validity, or with one that means nothing. */
+function invalidPeriods(root: TrustedRootJson): readonly (readonly [object, RegExp])[] {
+  const [authority] = root.certificateAuthorities;
+  const names = ['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'] as const;
+  const start = '2024-01-01T00:00:00Z';
+  return names.flatMap((name) =>
+    [
+      [undefined, /since when it is valid/],
+      [{}, /since when it is valid/],
+      [{ end: start }, /since when it is valid/],
+      [{ start: null }, /since when it is valid/],
+      [{ start: 'soon' }, /no valid period/],
+      [{ start, end: 'later' }, /no valid period/],
+      [{ start, end: '2023-12-31T23:59:59Z' }, /no valid period/],
+    ].map(([validFor, reason]) => {
+      const [log] = root.tlogs as readonly [{ readonly publicKey: object }];
+      const ofLog = { ...log, publicKey: { ...log.publicKey, validFor } };
+      const part = name.endsWith('logs') ? ofLog : { ...authority, validFor };
+      return [{ ...root, [name]: [...root[name], part] }, reason as RegExp] as const;
+    }),
+  );
+}

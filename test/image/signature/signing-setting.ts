@@ -7,7 +7,7 @@ import type { SignatureRequest } from '../../../image/signature/verify-signature
 import type { SignatureEvidence } from '../../../policy/evidence.ts';
 import { prepareCosign } from '../../component/cosign.ts';
 import type { Cosign, CosignKey } from '../../component/cosign.ts';
-import { REGISTRY_USER, startRegistry } from '../../component/registry.ts';
+import { digestOf, OCI_INDEX, OCI_MANIFEST, REGISTRY_USER, startRegistry } from '../../component/registry.ts';
 import type { TestRegistry } from '../../component/registry.ts';
 
 /** A registry with TLS and a password, cosign that is logged in to it, and our verifier. */
@@ -42,4 +42,24 @@ export async function prepareSigning(t: Test): Promise<Setting> {
       return evidence?.result ?? { state: 'unknown', reason: 'no result' };
     },
   };
+}
+
+/** Makes the bundle the only manifest that refers to the image. */
+export async function pushReferrer(registry: TestRegistry, image: string, bundle: string): Promise<void> {
+  const [path = '', digest = ''] = image.split('@');
+  const subject = (await registry.send('GET', `/v2/${path}/manifests/${digest}`)).body;
+  const config = await registry.pushBlob(path, Buffer.from('{}'));
+  const layer = await registry.pushBlob(path, Buffer.from(bundle));
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+    config: { mediaType: 'application/vnd.oci.empty.v1+json', ...config },
+    layers: [{ mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json', ...layer }],
+    subject: { mediaType: OCI_MANIFEST, digest: digestOf(subject), size: subject.length },
+  };
+  const pushed = await registry.pushManifest(path, '', manifest);
+  const entry = { mediaType: OCI_MANIFEST, digest: pushed, size: JSON.stringify(manifest).length };
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [entry] };
+  await registry.pushManifest(path, digest.replace(':', '-'), index, OCI_INDEX);
 }
