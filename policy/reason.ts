@@ -74,6 +74,14 @@ export interface Objection {
   readonly package?: Package;
   readonly vulnerability?: Vulnerability;
   readonly fixedVersion?: string;
+  /** Of a vulnerability that could not be judged: the part of `actual` and `action` that others share. */
+  readonly undetermined?: Undetermined;
+}
+
+/** What the database does not say of a vulnerability, and what to do; nothing in it comes from an image. */
+export interface Undetermined {
+  readonly reason: string;
+  readonly action: string;
 }
 
 /** An objection, and the rule that makes it. */

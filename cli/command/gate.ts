@@ -34,7 +34,8 @@ export const gate = defineCommand({
       value: 'WORD',
       choices: ['couldNotTell', 'refuse', 'ignore'],
       needs: 'fail-on',
-      summary: 'with --fail-on: what a vulnerability counts as that nobody has rated; default: couldNotTell',
+      summary:
+        'with --fail-on SEVERITY: how vulnerabilities without a severity count, as most of Go, PyPI and Debian; default: couldNotTell (exit status 3)',
     },
     {
       name: 'vex',
@@ -74,12 +75,12 @@ export const gate = defineCommand({
   settings: ['image'],
   examples: [
     {
-      line: 'plimsoll gate registry.example.com/shop/db:16 --policy policy.yaml',
-      meaning: 'exit status 0: it may run',
+      line: 'plimsoll gate ./app.tar --fail-on high --only-fixed --unknown-severity refuse',
+      meaning: 'without a policy file',
     },
     {
-      line: 'plimsoll gate ./image.tar --fail-on critical --fail-on kev --only-fixed',
-      meaning: 'without a policy file',
+      line: 'plimsoll gate registry.example.com/shop/db:16 --policy policy.yaml',
+      meaning: 'exit status 0: it may run',
     },
     {
       line: 'plimsoll gate ./app.tar --policy policy.yaml -o sarif --output-file gate.sarif',

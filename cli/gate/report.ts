@@ -72,7 +72,7 @@ export function fingerprintOf(reason: Pick<Reason, 'code' | 'about'>): string {
 }
 
 function reasonDocument(reason: Reason): object {
-  const { package: one, vulnerability, fixedVersion, message } = reason;
+  const { package: one, vulnerability, fixedVersion, message, undetermined } = reason;
   return {
     fingerprint: fingerprintOf(reason),
     code: reason.code,
@@ -87,6 +87,7 @@ function reasonDocument(reason: Reason): object {
     ...(one === undefined ? {} : { package: one }),
     ...(vulnerability === undefined ? {} : { vulnerability }),
     ...(fixedVersion === undefined ? {} : { fixedVersion }),
+    ...(undetermined === undefined ? {} : { undetermined: undetermined.reason }),
   };
 }
 

@@ -1,14 +1,13 @@
 import { safe } from '../../api/safe.ts';
-import type { Severity } from '../../posture/verdict.ts';
 import type { Outcome } from '../../policy/decide.ts';
 import type { Reason } from '../../policy/reason.ts';
-import type { VulnerabilitySeverity } from '../../vulnerability/vulnerability.ts';
+import { ignoredUnrated } from '../../policy/rule/vulnerability.ts';
 import type { Context } from '../context.ts';
-import { renderTable } from '../render/table.ts';
-import type { Cell } from '../render/table.ts';
 import { wrapHard } from '../render/width.ts';
 import type { GateReport } from './report.ts';
 import { timeText } from './report.ts';
+import { isVulnerabilityReason, severityColour, vulnerabilityLines } from './vulnerability-rows.ts';
+import type { VulnerabilityReason } from './vulnerability-rows.ts';
 
 type Style = Pick<Context, 'width' | 'tableWidth' | 'paint'>;
 
@@ -69,26 +68,46 @@ function paintOutcome(outcome: Outcome, { paint }: Style): string {
 
 function section(title: string, reasons: readonly Reason[], style: Style): readonly string[] {
   if (reasons.length === 0) return [];
-  const vulnerabilities = reasons.filter(isVulnerability);
-  const others = reasons.filter((reason) => !isVulnerability(reason));
+  const vulnerabilities = reasons.filter(isVulnerabilityReason);
+  const undetermined = vulnerabilities.filter((reason) => reason.undetermined !== undefined);
+  const determined = vulnerabilities.filter((reason) => reason.undetermined === undefined);
   return [
     '',
     style.paint.bold(`${title} (${String(reasons.length)})`),
-    ...others.flatMap((reason) => block(reason, style)),
-    ...vulnerabilityTable(vulnerabilities, style),
+    ...reasons.filter((reason) => !isVulnerabilityReason(reason)).flatMap((reason) => block(reason, style)),
+    ...vulnerabilityLines(determined, style, MAX_ROWS),
+    ...[...Map.groupBy(undetermined, groupKey).values()].flatMap((group) => undeterminedBlock(group, style)),
   ];
 }
 
-function isVulnerability({ vulnerability, package: one }: Reason): boolean {
-  return vulnerability !== undefined && one !== undefined;
+/** Rows of a table; what refuses an image is worth more of them than what could not be judged. */
+const MAX_ROWS = 50;
+const MAX_UNDETERMINED_ROWS = 10;
+
+function groupKey({ policy, rule, undetermined }: Reason): string {
+  return JSON.stringify([policy, rule, undetermined?.reason]);
+}
+
+/** Vulnerabilities of one rule that could not be judged for the same reason: what to do once, then which they are. */
+function undeterminedBlock(reasons: readonly VulnerabilityReason[], style: Style): readonly string[] {
+  const [first] = reasons;
+  if (first === undefined) return [];
+  const { reason = '', action = '' } = first.undetermined ?? {};
+  const count = counted(reasons.length, 'vulnerability', 'vulnerabilities');
+  return [
+    ...block({ ...first, actual: `${count} undetermined: ${reason}`, action }, style),
+    ...vulnerabilityLines(reasons, style, MAX_UNDETERMINED_ROWS),
+  ];
 }
 
 function block(reason: Reason, { width, paint }: Style): readonly string[] {
   const indent = '    ';
   const paragraph = (text: string): readonly string[] =>
     wrapHard(safe(text), width - indent.length).map((line) => indent + line);
+  // What could not be judged has no severity.
+  const label = reason.kind === 'unknown' ? 'undetermined' : reason.severity;
   return [
-    `  ${paint.severity(severityOf(reason.severity), reason.severity)} ${paint.bold(reason.code)} ${paint.dim(safe(`${reason.policy} ${reason.rule}`))}`,
+    `  ${paint.severity(severityColour(reason.severity), label)} ${paint.bold(reason.code)} ${paint.dim(safe(`${reason.policy} ${reason.rule}`))}`,
     ...paragraph(reason.actual),
     ...paragraph(`expected: ${reason.expected}`),
     ...paragraph(reason.action),
@@ -96,45 +115,18 @@ function block(reason: Reason, { width, paint }: Style): readonly string[] {
   ];
 }
 
-function vulnerabilityTable(reasons: readonly Reason[], { tableWidth, paint }: Style): readonly string[] {
-  if (reasons.length === 0) return [];
-  const rows = reasons.map((reason): readonly Cell[] => [
-    { text: '' },
-    { text: reason.severity, paint: (text) => paint.severity(severityOf(reason.severity), text) },
-    { text: `${reason.vulnerability?.id ?? ''}${reason.vulnerability?.kev === undefined ? '' : ' (kev)'}` },
-    { text: reason.package?.name ?? '' },
-    { text: reason.package?.version ?? '' },
-    { text: reason.fixedVersion === undefined ? 'no fix' : reason.fixedVersion },
-  ]);
-  const columns = [
-    { title: '', min: 0 },
-    { title: 'SEVERITY' },
-    { title: 'VULNERABILITY', min: 14 },
-    { title: 'PACKAGE' },
-    { title: 'INSTALLED' },
-    { title: 'FIXED IN' },
-  ];
-  return renderTable(columns, rows, tableWidth);
-}
-
-/** The colour of a severity; `unknown` is not shown as a mild one. */
-function severityOf(severity: VulnerabilitySeverity): Severity {
-  return severity === 'unknown' ? 'medium' : severity === 'negligible' ? 'info' : severity;
-}
-
-function isUnrated({ kind, vulnerability }: Reason): boolean {
-  return kind === 'unknown' && vulnerability?.severity === 'unknown';
-}
-
-function notes({ decision, known }: GateReport): readonly string[] {
+function notes({ decision, known, policies, evidence, decidedAt }: GateReport): readonly string[] {
   const by = (kind: 'vex' | 'waiver'): number =>
     decision.suppressed.filter(({ suppressed }) => suppressed?.by === kind).length;
   const [vex, waivers] = [by('vex'), by('waiver')];
-  const unrated = decision.reasons.filter(isUnrated).length;
+  const rules = policies.flatMap((policy) => policy.rules);
+  const ignored = new Set(
+    rules.flatMap((rule) => (rule.type === 'vulnerability' ? ignoredUnrated(rule, evidence, decidedAt) : [])),
+  ).size;
   return [
-    ...(unrated > 0
+    ...(ignored > 0
       ? [
-          `${counted(unrated, 'vulnerability', 'vulnerabilities')} without a severity: unknownSeverity decides how they count`,
+          `${counted(ignored, 'vulnerability', 'vulnerabilities')} without a severity not counted (unknownSeverity: ignore)`,
         ]
       : []),
     ...(known.length > 0 ? [`${counted(known.length, 'violation')} of the baseline not counted`] : []),

@@ -34,6 +34,48 @@ void t.test('refused, allowed, could not tell', async (t) => {
   t.match(old.stderr, /--fail-on risk>=: expected a number from 0 to 100/);
 });
 
+void t.test('an image of Go, whose advisories have no severity', async (t) => {
+  const advisory = {
+    id: 'GO-2026-1',
+    modified: '2026-11-01T00:00:00Z',
+    affected: [
+      {
+        package: { ecosystem: 'Go', name: 'stdlib' },
+        ranges: [{ type: 'SEMVER', events: [{ introduced: '0' }, { fixed: '1.21.8' }] }],
+      },
+    ],
+  };
+  const sbomOf = (version: string): string =>
+    JSON.stringify({
+      bomFormat: 'CycloneDX',
+      specVersion: '1.6',
+      components: [{ type: 'library', name: 'stdlib', version, purl: `pkg:golang/stdlib@${version}` }],
+    });
+  const { path, database } = await worldOf(t, {
+    'osv/records.ndjson': `${JSON.stringify(advisory)}\n`,
+    'old.json': sbomOf('1.21.0'),
+    'new.json': sbomOf('1.21.8'),
+  });
+  const run = (sbom: string, ...args: readonly string[]): Promise<Run> =>
+    plimsoll(['gate', path(sbom), '--vulndb', database, '--fail-on', 'critical', '--only-fixed', ...args]);
+  const [open, old, ignored, upgraded, json] = await Promise.all([
+    run('old.json'),
+    run('old.json', '--unknown-severity', 'refuse'),
+    run('old.json', '--unknown-severity', 'ignore'),
+    run('new.json', '--unknown-severity', 'refuse'),
+    run('old.json', '-o', 'json'),
+  ]);
+  t.equal(open.code, 3);
+  t.match(open.stdout, /1 vulnerability undetermined: no severity in the database\n/);
+  t.match(open.stdout.replaceAll(/\s+/g, ' '), /--unknown-severity refuse or ignore/);
+  t.match(JSON.parse(json.stdout), { reasons: [{ undetermined: 'no severity in the database' }] });
+  t.equal(old.code, 1);
+  t.match(old.stdout, /unrated +GO-2026-1 +stdlib +1\.21\.0 +1\.21\.8/);
+  t.equal(ignored.code, 0);
+  t.match(ignored.stdout, /1 vulnerability without a severity not counted/);
+  t.strictSame([upgraded.code, upgraded.stderr], [0, '']);
+});
+
 void t.test('by policies', async (t) => {
   const world = await worldOf(t, {
     'strict.json': policyText({ rules: [{ type: 'vulnerability', ids: ['CVE-2026-0001'] }] }),
