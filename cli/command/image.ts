@@ -103,7 +103,7 @@ export const image = defineCommand({
   },
 });
 
-const DATABASE_HINT = 'plimsoll vulndb build or plimsoll vulndb update writes it';
+const DATABASE_HINT = 'plimsoll vulndb build --from DIR or plimsoll vulndb update --from SOURCE writes it';
 
 /** Whether someone named the vulnerability database. */
 function isNamed({ origins }: Context): boolean {

@@ -12,6 +12,7 @@ import { createProgressLine } from '../progress-line.ts';
 import { renderTable } from '../render/table.ts';
 
 const SEE = 'see: plimsoll vulndb --help';
+const NO_SOURCE = 'there is no public source: build a database from OSV exports with plimsoll vulndb build --from DIR';
 /** More than this share of damaged records is an issue; OSV exports always hold a few. */
 const MAX_DAMAGED_SHARE = 0.01;
 /** The database is missing, cannot be read, or is too old. */
@@ -147,7 +148,7 @@ async function updateCommand(context: Context): Promise<number> {
   const sources = args.values('from');
   const from = sources[0] ?? settings.vulndbSource;
   if (sources.length > 1) return printError(context, 'update takes one --from', SEE);
-  if (from === 'off') return printError(context, 'update needs --from or the setting vulndb-source', SEE);
+  if (from === 'off') return printError(context, 'update needs --from or the setting vulndb-source', NO_SOURCE);
   const sha256 = args.value('sha256')?.toLowerCase();
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256))
     return printError(context, '--sha256 takes 64 hexadecimal digits', SEE);
@@ -243,7 +244,7 @@ async function statusCommand(context: Context): Promise<number> {
   await printError(
     context,
     `the vulnerability database is older than ${daysAndHours(maxAgeMs)}`,
-    'update it: plimsoll vulndb update',
+    'build it anew, plimsoll vulndb build --from DIR, or get one, plimsoll vulndb update --from SOURCE',
   );
   return EXIT_NOT_USABLE;
 }

@@ -15,9 +15,11 @@ import type { ImageEvidence } from '../../policy/evidence.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
 import { parseReference } from '../../policy/reference.ts';
 import { mapObserved } from '../../posture/observed.ts';
+import type { RegistryRemedy } from '../../image/registry/registry-result.ts';
 import type { Settings } from '../../service/config/settings.ts';
 import { formatBytes } from '../../service/bytes.ts';
 import { errorCode } from '../../service/files.ts';
+import type { Arguments } from '../arguments.ts';
 import { EXIT_FAILURE, EXIT_ISSUES, EXIT_OK } from '../command.ts';
 import type { Context } from '../context.ts';
 import { printError } from '../print-error.ts';
@@ -146,7 +148,7 @@ async function judge(
   const now = clock.now();
   const examined = await examine(context, chosen, prepared, now);
   if (!examined.ok) {
-    await printError(context, examined.reason);
+    await printError(context, examined.reason, hintFor(examined.remedy, args));
     return examined.code === 'unreachable' ? EXIT_UNKNOWN : EXIT_FAILURE;
   }
   const { digest } = examined.value;
@@ -171,6 +173,21 @@ async function judge(
     );
   }
   return EXIT_CODES[report.decision.outcome];
+}
+
+function hintFor(remedy: RegistryRemedy | undefined, args: Arguments): string | undefined {
+  switch (remedy) {
+    case 'trust':
+      return args.has('registry-ca')
+        ? 'the file of --registry-ca does not hold the authority of the registry'
+        : 'name the authority of the registry: --registry-ca FILE';
+    case 'plainHttp':
+      return 'if the registry has no TLS: --plain-http';
+    case 'login':
+      return 'credentials are those in auths of config.json of Docker (DOCKER_CONFIG, ~/.docker): docker login';
+    case undefined:
+      return args.has('plain-http') ? 'the registry was asked without TLS, because of --plain-http' : undefined;
+  }
 }
 
 async function examine(

@@ -124,10 +124,12 @@ export function createDatabaseKeeper(options: DatabaseKeeperOptions): DatabaseKe
 }
 
 const ADVICE = {
-  tooOld: 'update it with `plimsoll vulndb update`; vulnerabilities that became known since then are not reported',
-  missing: 'restore it with `plimsoll vulndb update`; until then known vulnerabilities stay and new ones are not found',
-  damaged: 'replace it with `plimsoll vulndb update`; until then known vulnerabilities stay and new ones are not found',
-  older: 'put a newer one in its place with `plimsoll vulndb update`',
+  tooOld: 'build or update it (`plimsoll vulndb`); vulnerabilities that became known since then are not reported',
+  missing:
+    'build it or restore it (`plimsoll vulndb`); until then known vulnerabilities stay and new ones are not found',
+  damaged:
+    'build it anew or replace it (`plimsoll vulndb`); until then known vulnerabilities stay and new ones are not found',
+  older: 'put a newer one in its place (`plimsoll vulndb`)',
 } as const satisfies Record<Exclude<DatabaseState['state'], 'ok'>, string>;
 
 /** Identity of a file, which changes when it is replaced or gets other permissions; undefined: no file. */

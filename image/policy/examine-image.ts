@@ -15,6 +15,7 @@ import { setuidFact } from '../inventory/setuid-collection.ts';
 import type { RunProgress } from '../inventory/worker-protocol.ts';
 import type { Platform } from '../registry/manifest.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
+import type { RegistryRemedy } from '../registry/registry-result.ts';
 import type { RegistryOptions } from '../registry/registry-session.ts';
 import { readArchiveMetadata } from './archive-metadata.ts';
 import { readImageConfiguration } from './image-configuration.ts';
@@ -74,7 +75,12 @@ export interface Examination {
 /** An examination, or why the target cannot be read at all: it does not exist, is no image, cannot be reached. */
 export type Examined =
   | { readonly ok: true; readonly value: Examination }
-  | { readonly ok: false; readonly code: 'unreadable' | 'unreachable'; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly code: 'unreadable' | 'unreachable';
+      readonly reason: string;
+      readonly remedy?: RegistryRemedy | undefined;
+    };
 
 /** Compressed layers of one image. */
 const MAX_PULL_BYTES = 8 * 1024 ** 3;
@@ -152,7 +158,8 @@ async function examineReference(reference: ImageReference, options: ExaminationO
       if (!pulled.ok) {
         const reason = `${reference.registry}/${reference.path}: ${pulled.reason}`;
         // What a registry does not have is a wrong name; everything else may be otherwise in a minute.
-        return { ok: false, code: pulled.code === 'notFound' ? 'unreadable' : 'unreachable', reason };
+        const code = pulled.code === 'notFound' ? 'unreadable' : 'unreachable';
+        return { ok: false, code, reason, remedy: pulled.remedy };
       }
       const { digest, manifestDigest, config, configDigest } = pulled.value;
       const image = { id: configDigest, manifest: manifestDigest };

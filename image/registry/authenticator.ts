@@ -12,7 +12,14 @@ export interface Authenticator {
   /** The header that worked for the repository before, if it is still valid. */
   readonly known: (path: string) => string | undefined;
   /** Follows the challenge of a 401 response: undefined where it asks for nothing that we have. */
-  readonly answer: (refusal: Refusal) => Promise<RegistryResult<string | undefined>>;
+  readonly answer: (refusal: Refusal) => Promise<RegistryResult<Authorization | undefined>>;
+}
+
+/** An `Authorization` header. */
+export interface Authorization {
+  readonly header: string;
+  /** Whether it comes from credentials that were found, or from a token for anyone. */
+  readonly hasCredentials: boolean;
 }
 
 /** A 401 response to a question about a repository. */
@@ -79,7 +86,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         const token = await fetchToken(options, { bearer, found, path, signal });
         if (!token.ok) return token;
         keep(path, token.value.header, token.value.lifetimeMs);
-        return { ok: true, value: token.value.header };
+        return { ok: true, value: token.value };
       }
       const hasBasic = challenges.some(({ scheme }) => scheme === 'basic');
       if (found.state === 'unsupported') return registryFailure('unauthorized', found.reason);
@@ -87,7 +94,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         return { ok: true, value: undefined };
       const header = basicHeader(found.credentials);
       keep(path, header, MAX_TOKEN_SECONDS * 1000);
-      return { ok: true, value: header };
+      return { ok: true, value: { header, hasCredentials: true } };
     },
   };
 }
@@ -99,8 +106,7 @@ interface TokenQuestion {
   readonly signal: AbortSignal;
 }
 
-interface Token {
-  readonly header: string;
+interface Token extends Authorization {
   readonly lifetimeMs: number;
 }
 
@@ -110,7 +116,14 @@ async function fetchToken(
 ): Promise<RegistryResult<Token>> {
   const credentials = found.state === 'found' ? found.credentials : undefined;
   if (credentials?.kind === 'registryToken')
-    return { ok: true, value: { header: `Bearer ${credentials.token}`, lifetimeMs: MAX_TOKEN_SECONDS * 1000 } };
+    return {
+      ok: true,
+      value: {
+        header: `Bearer ${credentials.token}`,
+        hasCredentials: true,
+        lifetimeMs: MAX_TOKEN_SECONDS * 1000,
+      },
+    };
   const realm = parseRealm(bearer.parameters.get('realm') ?? '');
   if (realm === undefined) return registryFailure('malformed', 'the registry names no valid token server');
   const isTrusted = mayGetCredentials(realm, options);
@@ -123,7 +136,7 @@ async function fetchToken(
   const body = await readBody(sent.value, MAX_TOKEN_RESPONSE_BYTES, signal);
   if (!body.ok) return { ...body, reason: `token server: ${body.reason}` };
   if (sent.value.status !== 200) return refusedToken(sent.value.status, { found, isTrusted, realm });
-  return parseToken(body.value);
+  return parseToken(body.value, isTrusted && credentials !== undefined);
 }
 
 function refusedToken(
@@ -135,13 +148,13 @@ function refusedToken(
   if (status !== 401 && status !== 403 && status !== 400)
     return registryFailure('malformed', `token server: HTTP ${String(status)}`);
   if (found.state === 'unsupported') return registryFailure('unauthorized', found.reason);
-  if (found.state === 'absent') return registryFailure('unauthorized', 'the registry needs credentials');
+  if (found.state === 'absent') return registryFailure('unauthorized', 'the registry needs credentials', 'login');
   if (!isTrusted)
     return registryFailure(
       'unauthorized',
       `the registry names a token server on another host, ${realm.hostname}, which gets no credentials unless it is allowed`,
     );
-  return registryFailure('unauthorized', 'the token server refuses the credentials');
+  return registryFailure('unauthorized', 'the token server refuses the credentials', 'login');
 }
 
 function parseRealm(text: string): URL | undefined {
@@ -189,7 +202,7 @@ function tokenRequest(
   return { method: 'GET', url, headers: { ...accept, ...authorization }, signal };
 }
 
-function parseToken(body: Buffer): RegistryResult<Token> {
+function parseToken(body: Buffer, hasCredentials: boolean): RegistryResult<Token> {
   let json: unknown;
   try {
     json = JSON.parse(body.toString('utf8'));
@@ -202,7 +215,8 @@ function parseToken(body: Buffer): RegistryResult<Token> {
   if (!parsed.ok || !/^[!-~]+$/.test(token))
     return registryFailure('malformed', 'the token server sends no token that the specification allows');
   const seconds = Math.min(Math.max(parsed.value.expires_in, 0), MAX_TOKEN_SECONDS);
-  return { ok: true, value: { header: `Bearer ${token}`, lifetimeMs: seconds * 1000 - EXPIRY_MARGIN_MS } };
+  const lifetimeMs = seconds * 1000 - EXPIRY_MARGIN_MS;
+  return { ok: true, value: { header: `Bearer ${token}`, hasCredentials, lifetimeMs } };
 }
 
 function basicHeader({ username, password }: Extract<RegistryCredentials, { kind: 'password' }>): string {

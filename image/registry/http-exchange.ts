@@ -168,8 +168,32 @@ function failureOf(error: unknown, signal: AbortSignal): RegistryFailure {
   const code = errorCode(error);
   if (code === LOCAL_CODE) return registryFailure('unreachable', LOCAL_REFUSED);
   if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER')
-    return registryFailure('unreachable', 'the server does not speak TLS');
+    return registryFailure('unreachable', 'the server does not speak TLS', 'plainHttp');
+  if (isUntrusted(code))
+    return registryFailure('unreachable', `the certificate of the server is not trusted (${code})`, 'trust');
+  const ofCertificate = CERTIFICATE_PROBLEMS.get(code);
+  if (ofCertificate !== undefined) return registryFailure('unreachable', `${ofCertificate} (${code})`);
   return registryFailure('unreachable', `no connection: ${/^[A-Z][A-Z0-9_]+$/.test(code) ? code : 'request failed'}`);
+}
+
+/** Codes of a certificate whose authority is missing: https://docs.openssl.org/3.5/man1/openssl-verification-options/ */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+const CERTIFICATE_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ['CERT_HAS_EXPIRED', 'the certificate of the server has expired'],
+  ['CERT_NOT_YET_VALID', 'the certificate of the server is not valid yet'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'the certificate of the server is for another name'],
+]);
+
+/** Whether an error of a connection says that its certificate is of an authority that is not trusted. */
+export function isUntrusted(code: string): boolean {
+  return UNTRUSTED.has(code);
 }
 
 const LOCAL_CODE = 'PLIMSOLL_LOCAL_ADDRESS';

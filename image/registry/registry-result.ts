@@ -9,6 +9,12 @@
 export type RegistryErrorCode =
   'notFound' | 'unauthorized' | 'unreachable' | 'digestMismatch' | 'tooLarge' | 'malformed' | 'rateLimited' | 'timeout';
 
+/**
+ * What whoever asks can change. trust: name the authority of the certificate · plainHttp: the server speaks HTTP without
+ * TLS · login: name credentials, or others
+ */
+export type RegistryRemedy = 'trust' | 'plainHttp' | 'login';
+
 /** A failure. `reason` is one clause for people, holds no secret and quotes no content of a response. */
 export interface RegistryFailure {
   readonly ok: false;
@@ -16,12 +22,13 @@ export interface RegistryFailure {
   readonly reason: string;
   /** With `rateLimited`: how long the registry asks to wait, at most one hour. */
   readonly retryAfterMs?: number;
+  readonly remedy?: RegistryRemedy;
 }
 
 /** The outcome of a question to a registry. */
 export type RegistryResult<T> = { readonly ok: true; readonly value: T } | RegistryFailure;
 
 /** A failure with its code. */
-export function registryFailure(code: RegistryErrorCode, reason: string): RegistryFailure {
-  return { ok: false, code, reason };
+export function registryFailure(code: RegistryErrorCode, reason: string, remedy?: RegistryRemedy): RegistryFailure {
+  return { ok: false, code, reason, ...(remedy === undefined ? {} : { remedy }) };
 }

@@ -113,8 +113,20 @@ async function ask(connection: Connection, question: RegistryQuestion): Promise<
   const answer = await authenticator.answer({ path: repository, challenge, signal });
   if (!answer.ok) return answer;
   if (answer.value === undefined)
-    return registryFailure('unauthorized', 'the registry needs credentials, and there are none that it accepts');
-  return judge(await follow(connection, { question, url, authorization: answer.value }));
+    return registryFailure(
+      'unauthorized',
+      'the registry needs credentials, and there are none that it accepts',
+      'login',
+    );
+  const { header, hasCredentials } = answer.value;
+  const second = await follow(connection, { question, url, authorization: header });
+  const judged = judge(second);
+  if (!second.ok || judged.ok || judged.code !== 'unauthorized' || !second.value.isRegistry) return judged;
+  const status = `HTTP ${String(second.value.response.status)}`;
+  const reason = hasCredentials
+    ? `the registry refuses the credentials of ${base.host} (${status})`
+    : `the registry needs credentials for this repository, or does not have it (${status})`;
+  return registryFailure('unauthorized', reason, 'login');
 }
 
 interface Step {

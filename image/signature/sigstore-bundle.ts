@@ -51,14 +51,14 @@ export function parseSigstoreBundle(bytes: Uint8Array): ParsedBundle {
   const version = versionSchema.parse(json.value);
   const [, ofType, ofParameter] = version.ok ? (BUNDLE_TYPE.exec(version.value.mediaType) ?? []) : [];
   const number = ofType ?? ofParameter;
-  if (number !== undefined && !VERSIONS.includes(number))
+  if (number !== undefined && !VERSIONS.has(number))
     return { ok: false, isUnsupported: true, problem: 'a signature is a bundle of a version that is not supported' };
   return toBundle(json.value);
 }
 
 /** Media types of bundles; the version is in one of the two groups. */
 export const BUNDLE_TYPE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v(\d+\.\d+)\+json|\+json;version=(\d+\.\d+))$/;
-const VERSIONS: readonly string[] = ['0.1', '0.2', '0.3'];
+const VERSIONS: ReadonlySet<string> = new Set(['0.1', '0.2', '0.3']);
 const versionSchema = s.object({ mediaType: s.string('', 256) });
 
 /**

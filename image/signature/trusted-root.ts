@@ -142,13 +142,13 @@ function resultOf(error: unknown, bundle: Bundle): KeylessResult {
 }
 
 /** Kinds and versions of entries that the library verifies. */
-const ENTRY_KINDS: readonly string[] = [
+const ENTRY_KINDS: ReadonlySet<string> = new Set([
   'hashedrekord 0.0.1',
   'hashedrekord 0.0.2',
   'dsse 0.0.1',
   'dsse 0.0.2',
   'intoto 0.0.2',
-];
+]);
 
 const kindSchema = s.object({ kind: s.string('', 64), apiVersion: s.string('', 64) });
 
@@ -156,5 +156,5 @@ const kindSchema = s.object({ kind: s.string('', 64), apiVersion: s.string('', 6
 function isUnsupported({ canonicalizedBody }: Bundle['verificationMaterial']['tlogEntries'][number]): boolean {
   const json = parseStrictJson(canonicalizedBody);
   const body = json.ok ? kindSchema.parse(json.value) : undefined;
-  return body?.ok === true && !ENTRY_KINDS.includes(`${body.value.kind} ${body.value.apiVersion}`);
+  return body?.ok === true && !ENTRY_KINDS.has(`${body.value.kind} ${body.value.apiVersion}`);
 }

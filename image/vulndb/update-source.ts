@@ -10,6 +10,7 @@ import { parseReference } from '../../policy/reference.ts';
 import { errorCode } from '../../service/files.ts';
 import type { CredentialSource } from '../registry/credentials.ts';
 import type { ImageManifest } from '../registry/manifest.ts';
+import { isUntrusted } from '../registry/http-exchange.ts';
 import { createRegistryClient } from '../registry/registry-client.ts';
 
 /** The files of an update. */
@@ -162,9 +163,13 @@ function get(url: URL, agent: https.Agent, signal: AbortSignal): Promise<http.In
     const sent = https.get(url, { agent, signal, timeout: IDLE_MS }, resolve);
     sent.on('timeout', () => sent.destroy(new Error('ETIMEDOUT')));
     sent.on('error', (error) => {
-      resolve(`${url.host} cannot be reached: ${errorCode(error)}`);
+      resolve(`${url.host} cannot be reached: ${withRemedy(errorCode(error), isUntrusted(errorCode(error)))}`);
     });
   });
+}
+
+function withRemedy(reason: string, isAuthorityMissing: boolean): string {
+  return isAuthorityMissing ? `${reason}: name its authority with --vulndb-ca` : reason;
 }
 
 /** The problem of reading the body, undefined where it is complete. */
@@ -203,7 +208,7 @@ function registrySource(text: string, options: SourceOptions): OpenedSource {
   let manifest: Promise<ImageManifest | string> | undefined;
   const layers = (): Promise<ImageManifest | string> => {
     manifest ??= client.manifest(path, digest ?? tag ?? 'latest').then((read) => {
-      if (!read.ok) return `${registry}: ${read.reason}`;
+      if (!read.ok) return `${registry}: ${withRemedy(read.reason, read.remedy === 'trust')}`;
       return read.value.kind === 'image' ? read.value : `${registry}: an index of several images, no database`;
     });
     return manifest;

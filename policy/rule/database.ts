@@ -18,6 +18,9 @@ export const databaseRule = strictObject(
 /** See {@link databaseRule}. */
 export type DatabaseRule = Infer<typeof databaseRule>;
 
+const UPDATE =
+  'Build it from OSV exports, plimsoll vulndb build --from DIR, or get one, plimsoll vulndb update --from SOURCE.';
+
 /** What the rule has against the image: an old database is not the fault of an image, so it is `unknown`. */
 export function judgeDatabase({ maxAge }: DatabaseRule, { evidence, now }: JudgeInput): readonly Objection[] {
   const expected = `a vulnerability database that was built at most ${describeDuration(maxAge)} ago`;
@@ -31,7 +34,7 @@ export function judgeDatabase({ maxAge }: DatabaseRule, { evidence, now }: Judge
       code: 'database-too-old',
       actual: `the vulnerability database was built ${describeDuration(ageMs)} ago`,
       expected,
-      action: 'Run plimsoll vulndb update.',
+      action: UPDATE,
     }),
   ];
 }
@@ -51,6 +54,6 @@ export function databaseUnknown(actual: string, expected: string): Objection {
     code: 'database-unknown',
     actual,
     expected,
-    action: 'Run plimsoll vulndb update, or name the database with --vulndb FILE.',
+    action: `Name a vulnerability database: --vulndb FILE. ${UPDATE}`,
   });
 }

@@ -97,6 +97,27 @@ void t.test('images of a registry with TLS and a password', { skip: noRegistry }
   ]);
   t.equal(untrusted.code, 3, 'a registry that cannot be verified tells nothing');
   t.equal(anonymous.code, 3);
+  const wrong = { auths: { [registry.host]: { ...REGISTRY_USER, password: 'other-password' } } };
+  mkdirSync(world.path('wrong'));
+  writeFileSync(world.path('wrong/config.json'), JSON.stringify(wrong));
+  const plain = await startRegistry(t);
+  const [refused, noTls] = await Promise.all([
+    plimsoll(['gate', `${registry.host}/shop/db:2`, ...rules, '--registry-ca', registry.caFile], {
+      DOCKER_CONFIG: world.path('wrong'),
+    }),
+    plimsoll(['gate', `${plain.host}/shop/db:2`, ...rules]),
+  ]);
+  for (const [run, problem, hint] of [
+    [untrusted, /certificate of the server is not trusted \([A-Z_]+\)/, /--registry-ca FILE/],
+    [anonymous, /needs credentials/, /docker login/],
+    [refused, /refuses the credentials of localhost:\d+ \(HTTP 401\)/, /docker login/],
+    [noTls, /does not speak TLS/, /--plain-http/],
+  ] as const) {
+    t.equal(run.code, 3);
+    t.match(run.stderr, problem);
+    t.match(run.stderr, hint);
+    t.notMatch(run.stderr, /other-password/);
+  }
   for (const { stderr } of [untrusted, anonymous]) t.notMatch(stderr, new RegExp(REGISTRY_USER.password));
   t.equal((await plimsoll(['gate', 'localhost:1/shop/db:2', '--plain-http', ...rules])).code, 3, 'nobody listens');
 });

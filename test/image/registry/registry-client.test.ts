@@ -136,16 +136,27 @@ await t.test('a registry with TLS and a password', { skip: noRegistry }, async (
   });
 
   await t.test('who may not', async (t) => {
-    const others: readonly (readonly [RegistryClient, string, RegExp])[] = [
-      [createRegistryClient({ registry: host, ca }), 'unauthorized', /needs credentials/],
-      [createRegistryClient({ registry: host, ca, credentials: credentials(host, 'wrong') }), 'unauthorized', /401/],
-      [createRegistryClient({ registry: host, ca, credentials: credentials('other.test') }), 'unauthorized', /needs/],
-      [createRegistryClient({ registry: host, credentials: credentials(host) }), 'unreachable', /SELF_SIGNED|VERIFY/],
+    const wrong = credentials(host, 'wrong');
+    const others: readonly (readonly [RegistryClient, string, RegExp, string?])[] = [
+      [createRegistryClient({ registry: host, ca }), 'unauthorized', /needs credentials/, 'login'],
+      [createRegistryClient({ registry: host, ca, credentials: wrong }), 'unauthorized', /refuses the.*401/, 'login'],
+      [
+        createRegistryClient({ registry: host, ca, credentials: credentials('x.test') }),
+        'unauthorized',
+        /needs/,
+        'login',
+      ],
+      [
+        createRegistryClient({ registry: host, credentials: credentials(host) }),
+        'unreachable',
+        /not trusted \(.*(?:SELF_SIGNED|VERIFY)/,
+        'trust',
+      ],
       [createRegistryClient({ registry: host, plainHttp: true }), 'malformed', /400/],
       [createRegistryClient({ registry: host, ca, refuseLocalAddresses: true }), 'unreachable', /loopback/],
     ];
-    for (const [other, code, reason] of others) {
-      t.match(await other.resolve('team/app', 'v1'), { ok: false, code, reason });
+    for (const [other, code, reason, remedy] of others) {
+      t.match(await other.resolve('team/app', 'v1'), { ok: false, code, reason, remedy });
       other.close();
     }
   });
