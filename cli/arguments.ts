@@ -147,12 +147,16 @@ function checkTogether(options: readonly Option[], given: ReadonlyMap<string, un
 
 function unknownOption(command: Command, rawName: string, options: readonly Option[]): string {
   const word = rawName.replace(/^-+/, '');
-  const nearest = nearestName(
-    word,
-    options.map(({ name }) => name),
-  );
+  const names = options.map(({ name }) => name);
+  const nearest = nearestName(word, names) ?? nameWith(word, names);
   const meant = nearest === undefined ? `see: plimsoll ${command.name} --help` : `did you mean --${nearest}?`;
   return `${command.name} has no option ${JSON.stringify(rawName)}; ${meant}`;
+}
+
+/** The shortest name that contains the word: `--db` is meant as `--vulndb`. */
+function nameWith(word: string, names: readonly string[]): string | undefined {
+  if (word.length < 2) return undefined;
+  return names.filter((name) => name.includes(word)).sort((one, other) => one.length - other.length)[0];
 }
 
 function checkOperands(

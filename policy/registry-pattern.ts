@@ -15,6 +15,7 @@
  */
 import { canonicalRegistry, DEFAULT_REGISTRY, looksLikeRegistry } from './reference.ts';
 import type { ImageReference } from './reference.ts';
+import type { ImagePatterns } from '../vulnerability/waiver.ts';
 
 /** A parsed pattern; see {@link parseRegistryPattern}. */
 export interface RegistryPattern {
@@ -52,7 +53,10 @@ export function parseRegistryPattern(text: string): ParsedPattern {
 }
 
 /** Whether the pattern covers the repository of the reference. Tag and digest do not matter. */
-export function matchesPattern(pattern: RegistryPattern, { registry, path }: ImageReference): boolean {
+export function matchesPattern(
+  pattern: RegistryPattern,
+  { registry, path }: Pick<ImageReference, 'registry' | 'path'>,
+): boolean {
   if (pattern.registry !== undefined) {
     const labels = labelsOf(canonicalRegistry(registry));
     if (labels.length !== pattern.registry.length) return false;
@@ -67,6 +71,20 @@ export function matchesPattern(pattern: RegistryPattern, { registry, path }: Ima
       }),
   });
 }
+
+/** The same language for waivers of vulnerabilities. A pattern that is not valid covers nothing. */
+export const IMAGE_PATTERNS: ImagePatterns = Object.freeze({
+  problemOf: (text) => {
+    const parsed = parseRegistryPattern(text);
+    return parsed.ok ? undefined : parsed.reason;
+  },
+  covers: (text, repository) => {
+    const parsed = parseRegistryPattern(text);
+    const slash = repository.indexOf('/');
+    const reference = { registry: repository.slice(0, slash), path: repository.slice(slash + 1) };
+    return parsed.ok && slash > 0 && matchesPattern(parsed.value, reference);
+  },
+} satisfies ImagePatterns);
 
 /**
  * Orders patterns for sorting, the most specific first: a literal registry before one with `*` before any; then by the

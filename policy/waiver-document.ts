@@ -3,6 +3,7 @@ import type { Parsed } from '../posture/schema.ts';
 import { parseWaivers } from '../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../vulnerability/waiver.ts';
 import { globPattern } from './glob.ts';
+import { IMAGE_PATTERNS } from './registry-pattern.ts';
 import { strictObject } from './strict-object.ts';
 import { MAX_WAIVER_DAYS, parseWaiver, WAIVER_API_VERSION, WAIVER_KIND } from './waiver.ts';
 import type { Waiver } from './waiver.ts';
@@ -16,12 +17,13 @@ export type WaiverDocument =
   | { readonly target: 'vulnerabilities'; readonly waiver: VulnerabilityWaiver };
 
 const patterns = nullable(list(globPattern(''), '', 1000));
+const images = nullable(list(string('', 512), '', 1000));
 const vulnerabilityDocument = strictObject({
   apiVersion: oneOf([WAIVER_API_VERSION]),
   kind: oneOf([WAIVER_KIND]),
   metadata: strictObject({ name: string('', 128) }),
   spec: strictObject({
-    match: strictObject({ vulnerabilities: list(string('', 128), '', 1000), packages: patterns, images: patterns }),
+    match: strictObject({ vulnerabilities: list(string('', 128), '', 1000), packages: patterns, images }),
     reason: string('', 1000),
     owner: string('', 256),
     expires: string('', 64),
@@ -42,10 +44,17 @@ export function parseWaiverDocument(
   if (!parsed.ok) return { ok: false, problem: parsed.problem.replace(/^\./, '') };
   const { metadata, spec } = parsed.value;
   if (metadata.name.trim() === '') return { ok: false, problem: 'metadata.name: expected a name' };
-  const { vulnerabilities: ids, packages, images } = spec.match;
+  const { vulnerabilities: ids, packages, images: repositories } = spec.match;
   const { reason, owner, expires } = spec;
-  const entry = { ids, ...(packages && { packages }), ...(images && { images }), reason, owner, expires };
-  const read = parseWaivers([entry], source);
+  const entry = {
+    ids,
+    ...(packages && { packages }),
+    ...(repositories && { images: repositories }),
+    reason,
+    owner,
+    expires,
+  };
+  const read = parseWaivers([entry], source, IMAGE_PATTERNS);
   if (!read.ok) return { ok: false, problem: placed(read.problem) };
   const [waiver] = read.waivers;
   if (waiver === undefined) return { ok: false, problem: 'spec: expected a waiver' };

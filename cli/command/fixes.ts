@@ -34,10 +34,11 @@ export const fixes = defineCommand({
 });
 
 const COLUMNS: readonly Column[] = [
-  { title: 'IMAGE', min: 16 },
-  { title: 'PACKAGE', min: 10 },
-  { title: 'INSTALLED', wide: true },
-  { title: 'UPGRADE TO' },
+  { title: 'IMAGE', min: 10 },
+  { title: 'PACKAGE' },
+  // A version that is cut does not say what to upgrade.
+  { title: 'INSTALLED', min: 18 },
+  { title: 'UPGRADE TO', min: 18 },
   { title: 'REMOVES', align: 'right' },
   { title: 'EXPLOITED', align: 'right', wide: true },
   { title: 'RISK', align: 'right' },

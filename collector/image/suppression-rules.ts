@@ -5,6 +5,7 @@ import type { VexStatement } from '../../vulnerability/vex.ts';
 import { indexAnnotations } from '../../vulnerability/annotation-index.ts';
 import type { AnnotationIndex } from '../../vulnerability/annotation-index.ts';
 import type { Suppression, VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
+import { IMAGE_PATTERNS } from '../../policy/registry-pattern.ts';
 import { applyWaivers } from '../../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { PackagePlace } from '../store/image-store.ts';
@@ -86,7 +87,7 @@ export function createSuppressionRules(
     const repositories = name === undefined ? [] : [`${name.registry}/${name.path}`];
     const digests = name?.digest === undefined ? [imageId] : [imageId, name.digest];
     const byVex = applyVex([match], own, { digests, repositories, ...(distribution && { distribution }) });
-    const { matches, unused } = applyWaivers(byVex, accepting, { images: repositories, now });
+    const { matches, unused } = applyWaivers(byVex, accepting, { images: repositories, now, patterns: IMAGE_PATTERNS });
     for (const waiver of accepting)
       if (now < waiver.expiresAt && !unused.includes(waiver))
         used.set(waiver, (used.get(waiver) ?? new Set()).add(imageId));

@@ -11,8 +11,9 @@ const PLATFORM = Object.freeze({ os: 'linux', architecture: 'amd64' });
 const NOT_READ = { id: '', tags: [], setuidFiles: absent('registry') } as const;
 
 /**
- * When an image was built, by the configuration that its digest vouches for; milliseconds since the epoch. Undefined: the
- * registry does not have it, or it does not say. Never rejects.
+ * When an image was built, by the configuration that its digest vouches for; milliseconds since the epoch. The digest is
+ * that of a manifest, or of a configuration, by which runtimes know an image that was loaded and not pulled. Undefined:
+ * the registry does not have it, or it does not say. Never rejects.
  */
 export async function readBuildTime(
   client: Pick<RegistryClient, 'manifest' | 'blob'>,
@@ -20,7 +21,13 @@ export async function readBuildTime(
   digest: string,
 ): Promise<RegistryResult<number | undefined>> {
   const named = await readManifest(client, path, digest);
-  if (!named.ok || named.value === undefined) return named.ok ? NOT_KNOWN : named;
+  if (!named.ok || named.value === undefined) {
+    // Distribution 2 answers HTTP 500 where a configuration is requested as a manifest.
+    const loaded = await client.blob({ path, digest, maxBytes: MAX_CONFIG_BYTES });
+    if (loaded.ok) return timeOf(loaded.value);
+    if (!named.ok) return named;
+    return loaded.code === 'notFound' ? NOT_KNOWN : loaded;
+  }
   const { value } = named;
   const chosen = value.kind === 'index' ? (choosePlatform(value, PLATFORM) ?? value.manifests[0]) : undefined;
   const image = chosen === undefined ? named : await readManifest(client, path, chosen.digest);
@@ -29,7 +36,11 @@ export async function readBuildTime(
   if (image.value?.kind !== 'image') return NOT_KNOWN;
   const blob = await client.blob({ path, digest: image.value.config.digest, maxBytes: MAX_CONFIG_BYTES });
   if (!blob.ok) return blob.code === 'notFound' ? NOT_KNOWN : blob;
-  const configuration = readImageConfiguration(blob.value, NOT_READ);
+  return timeOf(blob.value);
+}
+
+function timeOf(blob: Uint8Array): RegistryResult<number | undefined> {
+  const configuration = readImageConfiguration(blob, NOT_READ);
   const createdAt = configuration.state === 'seen' ? configuration.value.createdAt : undefined;
   return createdAt?.state === 'seen' ? { ok: true, value: createdAt.value } : NOT_KNOWN;
 }

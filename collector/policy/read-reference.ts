@@ -65,7 +65,7 @@ export async function readReference(question: ReferenceQuestion): Promise<Refere
   const { path, tag = 'latest' } = reference;
   const named = await client.manifest(path, reference.digest ?? tag);
   if (!named.ok) return failure(named);
-  const found = await findImage(client, path, { named: named.value, imageId });
+  const found = await findImage(client, path, { named: named.value, imageIds: [imageId] });
   if (!found.ok) return failure(found);
   if (found.value === undefined) return { state: 'moved', digest: named.value.digest };
   const digests = [...new Set([named.value.digest, found.value.digest])];
@@ -80,20 +80,36 @@ export async function readReference(question: ReferenceQuestion): Promise<Refere
   return { state: 'same', digest: named.value.digest, manifests, image, configuration };
 }
 
+/**
+ * Whether a digest names one of the images, which are known by manifest or by configuration: an image that was loaded is
+ * known by its configuration only. Never rejects.
+ */
+export async function namesOneOf(
+  client: Pick<RegistryClient, 'manifest'>,
+  { path, digest }: { readonly path: string; readonly digest: string },
+  imageIds: readonly string[],
+): Promise<RegistryResult<boolean>> {
+  const named = await client.manifest(path, digest);
+  if (!named.ok) return named;
+  const found = await findImage(client, path, { named: named.value, imageIds });
+  return found.ok ? { ok: true, value: found.value !== undefined } : found;
+}
+
 function failure({ code, reason, retryAfterMs }: RegistryFailure): ReferenceAnswer {
   if (code === 'notFound') return { state: 'gone' };
   return { state: 'unknown', code, reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
-/** The manifest of the image with this id: what was named, or one of the images of an index; undefined: it is not there. */
+/** The manifest of an image with one of these ids: what was named, or one of the images of an index; undefined: none. */
 async function findImage(
-  client: RegistryClient,
+  client: Pick<RegistryClient, 'manifest'>,
   path: string,
-  { named, imageId }: { readonly named: Manifest; readonly imageId: string },
+  { named, imageIds }: { readonly named: Manifest; readonly imageIds: readonly string[] },
 ): Promise<RegistryResult<Manifest | undefined>> {
   // Docker with the image store of containerd calls an image by its manifest or index.
-  if (named.digest === imageId) return { ok: true, value: named };
-  const isImage = ({ digest, config }: ImageManifest): boolean => digest === imageId || config.digest === imageId;
+  if (imageIds.includes(named.digest)) return { ok: true, value: named };
+  const isImage = ({ digest, config }: ImageManifest): boolean =>
+    imageIds.includes(digest) || imageIds.includes(config.digest);
   if (named.kind === 'image') return { ok: true, value: isImage(named) ? named : undefined };
   const images = named.manifests.filter(({ annotations }) => annotations[ATTESTATION] === undefined);
   for (const { digest } of images.slice(0, MAX_PLATFORMS)) {

@@ -2,7 +2,7 @@ import { annotate } from '../../image/policy/annotations.ts';
 import { createRegistryClient } from '../../image/registry/registry-client.ts';
 import type { RegistryClient } from '../../image/registry/registry-client.ts';
 import type { RegistryOptions } from '../../image/registry/registry-session.ts';
-import type { RegistryFailure, RegistryResult } from '../../image/registry/registry-result.ts';
+import type { RegistryResult } from '../../image/registry/registry-result.ts';
 import { decideFromSnapshot } from '../../policy/decide-from-snapshot.ts';
 import { matchesGlob } from '../../policy/glob.ts';
 import type { ImagePolicy } from '../../policy/image-policy.ts';
@@ -20,6 +20,7 @@ import type { Announcements } from './announcements.ts';
 import { readBuildTime } from './build-time.ts';
 import type { ImageJudge, JudgedScan } from './image-judge.ts';
 import type { ImageScans } from './image-scans.ts';
+import { namesOneOf } from './read-reference.ts';
 
 /** The image whose successor is wanted. */
 export interface SuccessorRequest {
@@ -57,6 +58,8 @@ const MAX_REASONS = 5;
 const MAX_TEXT = 500;
 /** Answers of registries are kept for so long: many workloads run the same image. */
 const CACHE_MS = 30_000;
+/** What a digest names never changes. */
+const CACHE_DIGEST_MS = 3_600_000;
 const MAX_CACHED = 1000;
 /** A scan that failed is tried again after this time. */
 const RESCAN_MS = 5 * 60_000;
@@ -66,7 +69,7 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
   const { scans, announcements, clock, signal } = options;
   const allowed = new Set(options.registries.map(canonicalRegistry));
   const clients = new Map<string, RegistryClient>();
-  const cache = new Map<string, { readonly untilMs: number; readonly answer: Promise<RegistryResult<unknown>> }>();
+  const cache = new Map<string, { untilMs: number; readonly answer: Promise<RegistryResult<unknown>> }>();
   const requestedMs = new Map<string, number>();
   signal.addEventListener('abort', () => clients.forEach((client) => client.close()), { once: true });
 
@@ -75,14 +78,21 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
     clients.set(registry, client);
     return client;
   };
-  const cached = async <T>(key: string, ask: () => Promise<RegistryResult<T>>): Promise<RegistryResult<T>> => {
+  /** A failure is kept for `CACHE_MS`, whatever `keptMs` says. */
+  const cached = async <T>(
+    key: string,
+    ask: () => Promise<RegistryResult<T>>,
+    keptMs = CACHE_MS,
+  ): Promise<RegistryResult<T>> => {
     const known = cache.get(key);
     if (known !== undefined && clock.monotonic() < known.untilMs) return known.answer as Promise<RegistryResult<T>>;
-    const answer = ask();
+    const entry = { untilMs: clock.monotonic() + CACHE_MS, answer: ask() };
     cache.delete(key);
-    cache.set(key, { untilMs: clock.monotonic() + CACHE_MS, answer });
+    cache.set(key, entry);
     const [oldest] = cache.keys();
     if (cache.size > MAX_CACHED && oldest !== undefined) cache.delete(oldest);
+    const answer = await entry.answer;
+    if (answer.ok) entry.untilMs = clock.monotonic() + keptMs;
     return answer;
   };
   const resolve = async ({ registry, path }: ImageReference, tag: string) => {
@@ -91,19 +101,33 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
   };
   const buildTime = ({ registry, path }: ImageReference, digest: string) =>
     cached(`${registry}/${path}@${digest}`, () => readBuildTime(clientOf(registry), path, digest));
+  /** Whether it is the image that runs: one that was loaded is known by the digest of its configuration only. */
+  const isRunning = (
+    { registry, path, digest }: ImageReference & { readonly digest: string },
+    ids: readonly string[],
+  ) =>
+    cached(
+      JSON.stringify([registry, path, digest, ids]),
+      () => namesOneOf(clientOf(registry), { path, digest }, ids),
+      CACHE_DIGEST_MS,
+    );
   /**
    * Whether an image was built before the one that runs: a tag that was moved back is no rebuild. False where the registry
-   * does not have the image that runs any more, or where a time is not known. `running` has the id of the image among its
-   * digests, to which some registries answer HTTP 500: a failure counts only where no other digest says the time.
+   * does not have the image that runs any more, or where a time is not known. `running` has ids of the image among its
+   * digests: a failure counts only where no other digest says the time. `problem`: whose time is not known, and why.
    */
   const isOlder = async (candidate: ImageReference & { readonly digest: string }, running: readonly string[]) => {
     const own = await buildTime(candidate, candidate.digest);
-    if (!own.ok) return own;
-    let failure: RegistryFailure | undefined;
+    const unknown = (image: string, reason: string) => ({
+      ok: false as const,
+      problem: `when ${image} was built is not known: ${reason}`,
+    });
+    if (!own.ok) return unknown(formatReference(candidate), own.reason);
+    let failure: ReturnType<typeof unknown> | undefined;
     let isCompared = own.value === undefined;
     for (const digest of running.filter(isDigest).slice(0, MAX_DIGESTS)) {
       const before = await buildTime(candidate, digest);
-      if (!before.ok) failure ??= before;
+      if (!before.ok) failure ??= unknown(`the image that runs, ${digest},`, before.reason);
       else if (own.value !== undefined && before.value !== undefined) {
         if (own.value < before.value) return { ok: true as const, value: true };
         isCompared = true;
@@ -171,8 +195,11 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
       for (const { registry, path, tag, digest } of own) {
         if (digest === undefined || request.digests.includes(digest) || found.has(digest)) continue;
         const one = { registry, path, ...(tag === undefined ? {} : { tag }), digest, mayBeId: false };
-        const compared = rule.type === 'sameTag' ? await isOlder(one, request.digests) : NOT_OLDER;
-        if (!compared.ok) problems.push(`when ${formatReference(one)} was built is not known: ${compared.reason}`);
+        const same = request.digests.length === 0 ? NO : await isRunning(one, request.digests);
+        if (!same.ok) problems.push(`what ${formatReference(one)} is cannot be read: ${same.reason}`);
+        if (!same.ok || same.value) continue;
+        const compared = rule.type === 'sameTag' ? await isOlder(one, request.digests) : NO;
+        if (!compared.ok) problems.push(compared.problem);
         else if (compared.value) older.push({ reference: formatReference(one), digest, ...OLDER });
         else found.set(digest, one);
       }
@@ -183,7 +210,7 @@ export function createSuccessorSearch(options: SuccessorSearchOptions): FindSucc
   };
 }
 
-const NOT_OLDER = { ok: true, value: false } as const;
+const NO = { ok: true, value: false } as const;
 const OLDER = {
   state: 'judged',
   outcome: 'deny',

@@ -3,6 +3,7 @@ import type { ImageReference } from '../../policy/reference.ts';
 import type { VulnerabilityMatch } from '../../vulnerability/vulnerability.ts';
 import { applyVex, parseVex } from '../../vulnerability/vex.ts';
 import type { VexStatement } from '../../vulnerability/vex.ts';
+import { IMAGE_PATTERNS } from '../../policy/registry-pattern.ts';
 import { applyWaivers } from '../../vulnerability/waiver.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import type { Distribution } from '../../vulnerability/package.ts';
@@ -95,7 +96,7 @@ export function annotate(
     repositories,
     ...(distribution === undefined ? {} : { distribution }),
   });
-  const applied = applyWaivers(byVex, waivers, { images: repositories, now });
+  const applied = applyWaivers(byVex, waivers, { images: repositories, now, patterns: IMAGE_PATTERNS });
   const describe = (what: string) => (waiver: VulnerabilityWaiver) => `${waiver.source}: the waiver ${what}`;
   return {
     matches: applied.matches,

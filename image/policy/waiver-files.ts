@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Waiver } from '../../policy/waiver.ts';
 import { parseWaiverDocument } from '../../policy/waiver-document.ts';
 import { parseWaivers } from '../../vulnerability/waiver.ts';
+import { IMAGE_PATTERNS } from '../../policy/registry-pattern.ts';
 import type { VulnerabilityWaiver } from '../../vulnerability/waiver.ts';
 import { readBoundedText } from './bounded-text.ts';
 import { parseYamlDocuments } from './yaml-documents.ts';
@@ -90,7 +91,7 @@ function readWaivers(text: string, source: string, nowMs: number | undefined): R
       else waivers.push(parsed.value.waiver);
       continue;
     }
-    const parsed = parseWaivers(document, source);
+    const parsed = parseWaivers(document, source, IMAGE_PATTERNS);
     if (parsed.ok) waivers.push(...parsed.waivers);
     else problems.push({ line: undefined, problem: parsed.problem });
   }

@@ -65,6 +65,9 @@ void t.test('after -- everything is an operand', (t) => {
 const PROBLEMS: readonly (readonly [argv: readonly string[], problem: RegExp])[] = [
   [['--severty', 'high'], /scan has no option "--severty"; did you mean --severity\?/],
   [['--data-dri', '/x'], /did you mean --data-dir\?/],
+  [['--dir', '/x'], /did you mean --data-dir\?/],
+  [['--ever', 'x'], /did you mean --severity\?/],
+  [['--e', 'x'], /no option "--e"; see: /],
   [['-x'], /no option "-x"; see: plimsoll scan --help/],
   [
     ['--output', 'jsn'],

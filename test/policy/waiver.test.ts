@@ -5,6 +5,7 @@ import type { Verdict } from '../../posture/verdict.ts';
 import { applyWaivers, findingWaiver, parseWaiver, waiverText } from '../../policy/waiver.ts';
 import type { Waiver } from '../../policy/waiver.ts';
 import { parseWaiverDocument } from '../../policy/waiver-document.ts';
+import { IMAGE_PATTERNS } from '../../policy/registry-pattern.ts';
 import { parseWaivers } from '../../vulnerability/waiver.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12);
@@ -157,6 +158,7 @@ void t.test('vulnerabilities: the same kind, with the conditions of the list', (
   const listed = parseWaivers(
     [{ ids: match.vulnerabilities, packages: match.packages, images: match.images, ...spec() }],
     'team.yaml',
+    IMAGE_PATTERNS,
   );
   t.ok(listed.ok);
   t.strictSame(parse(written(match)), {
@@ -170,6 +172,7 @@ void t.test('vulnerabilities: the same kind, with the conditions of the list', (
     [written({ vulnerabilities: [] }), /^spec\.match\.vulnerabilities: expected at least one/],
     [written({ vulnerabilities: ['CVE-*'] }), /^spec\.match\.vulnerabilities\[0\]: .*without patterns/],
     [written({ ...match, images: [] }), /^spec\.match\.images: /],
+    [written({ ...match, images: ['shop/a?p'] }), /^spec\.match\.images\[0\]: .*not valid/],
     [written({ ...match, checks: ['a.b'] }), /^spec\.match\.checks: unknown field/],
     [written({ ...match, subjects: ['x'] }), /^spec\.match\.subjects: unknown field/],
     [written({ checks: ['a.b'], packages: ['x'] }), /^spec\.match\.packages: unknown field/],

@@ -45,10 +45,20 @@ const REASONS = {
   unknown: 'is not known',
 } as const satisfies Record<ImageTag['state'], string>;
 
+/** What a tag names, as evidence. */
+const NAMED = {
+  same: 'the image that runs',
+  moved: 'another image',
+  gone: 'no image',
+  unstable: 'one image after another',
+  unknown: 'not known',
+} as const satisfies Record<ImageTag['state'], string>;
+
 function evidenceOf(tags: readonly ImageTag[], imageId: string): readonly Evidence[] {
   return tags.slice(0, MAX_NAMED).map(({ reference, state, digest }) => ({
     source: tagSource(reference),
-    seen: digest === undefined ? REASONS[state] : `${REASONS[state]}, manifest ${digest}`,
+    // The reason says the state already.
+    seen: digest === undefined ? NAMED[state] : `${NAMED[state]}, manifest ${digest}`,
     expected: `the image that runs, ${quote(imageId)}`,
   }));
 }

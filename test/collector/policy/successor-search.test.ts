@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import type { Infer } from '../../../posture/schema.ts';
 import type { exposureList, successorSearch } from '../../../api/rollout.ts';
-import { noRegistry, startRegistry } from '../../component/registry.ts';
+import { noRegistry, OCI_INDEX, OCI_MANIFEST, startRegistry } from '../../component/registry.ts';
 import { pushDebianImage } from '../../component/debian-image.ts';
 import { TOKEN } from '../api/server.ts';
 import { askUntil, startRolloutCollector } from './rollout-collector.ts';
@@ -110,6 +110,52 @@ waivers:
     },
     'the tag was rebuilt',
   );
+  // An image that was loaded is known by the digest of its configuration, which Distribution has as a blob.
+  t.match(
+    await search(same, [old.imageId]),
+    { candidates: [{ digest: rebuilt.digest, outcome: 'allow' }], problem: '' },
+    'the tag was rebuilt since the image was loaded',
+  );
+  t.match(
+    await search(same, [rebuilt.imageId]),
+    { candidates: [], problem: '' },
+    'the tag names the image that was loaded',
+  );
+  const index = await registry.pushManifest(
+    'shop/db',
+    'index',
+    {
+      schemaVersion: 2,
+      mediaType: OCI_INDEX,
+      manifests: [
+        { mediaType: OCI_MANIFEST, digest: rebuilt.digest, size: 1, platform: { os: 'linux', architecture: 's390x' } },
+      ],
+    },
+    OCI_INDEX,
+  );
+  t.match(await search(same, [rebuilt.imageId], `${registry.host}/shop/db:index`), { candidates: [], problem: '' });
+  t.match((await search(same, [old.imageId], `${registry.host}/shop/db:index`)).candidates, [{ digest: index }]);
+  const later = await push('shop/moved', '1', { openssl: '3.0.2' });
+  await push('shop/moved', '1', { openssl: '3.0.2', older: '1' }, '2026-10-31T23:59:59Z');
+  t.match(
+    (await search(same, [later.imageId], `${registry.host}/shop/moved:1`)).candidates,
+    [{ outcome: 'deny', reasons: [/was built before the image that runs/] }],
+    'the tag was moved back since the image was loaded',
+  );
+  // The registry fails at the image that runs: the tag is not blamed.
+  const lost = await push('shop/lost', '1', { openssl: '3.0.2', lost: '1' });
+  const newer = await push('shop/lost', '1', { openssl: '3.0.2', newer: '1' });
+  const blob = lost.digest.slice('sha256:'.length);
+  writeFileSync(`${registry.storage}/docker/registry/v2/blobs/sha256/${blob.slice(0, 2)}/${blob}/data`, 'x');
+  t.match(await search(same, [lost.digest], `${registry.host}/shop/lost:1`), {
+    candidates: [],
+    problem: new RegExp(`^when the image that runs, ${lost.digest}, was built is not known: `),
+  });
+  t.match(await search(same, [lost.digest, lost.imageId], `${registry.host}/shop/lost:1`), {
+    candidates: [{ digest: newer.digest }],
+    problem: '',
+  });
+
   await push('shop/db', '16.2', { openssl: '3.0.1', other: '1' });
   await push('shop/db', '16.3', { openssl: '3.0.2', telnetd: '1' });
   await push('shop/db', '17.0', { openssl: '3.0.2' });
