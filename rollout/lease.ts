@@ -55,7 +55,8 @@ export function keepLease({ api, lease, identity, clock, log, signal }: LeaseOpt
   const isHeld = (): boolean => clock.monotonic() - renewedMs < HELD_MS;
   const now = (): string => new Date(clock.now()).toISOString().replace('Z', '000Z');
   const note = (reason: string): void => {
-    if (reason !== '' && reason !== problem) log.warn({ lease: path, reason }, 'the lease could not be renewed');
+    if (reason !== '' && reason !== problem)
+      log.warn({ lease: path, reason }, 'this process does not get the lease, and does nothing until it does');
     problem = reason;
   };
   const write = (object: LeaseObject, holderIdentity: string) => {
@@ -91,6 +92,10 @@ export function keepLease({ api, lease, identity, clock, log, signal }: LeaseOpt
         renewedMs = startMs;
         log.info({ lease: path }, 'this process is the leader');
       }
+      if (!created.ok && created.code === 'notFound')
+        return note(
+          `${created.reason}: create the namespace ${lease.namespace}, or name another lease with --rollout-lease NAMESPACE/NAME`,
+        );
       return note(created.ok || created.code === 'conflict' ? '' : created.reason);
     }
     if (!got.ok) return note(got.reason);

@@ -77,7 +77,7 @@ async function list(context: Context, client: CliClient): Promise<number> {
   if (isPaused) await context.stderr.write('plimsoll: rollouts are paused: plimsoll rollouts resume\n');
   if (plannedMs === null)
     await context.stderr.write(
-      'plimsoll: no plan was reported since the collector started: does plimsoll rollout run?\n',
+      'plimsoll: no plan was reported since the collector started: does plimsoll rollout run, and does it hold its lease (see its log)?\n',
     );
   const items = context.args.has('all') ? all : all.filter(({ action }) => action !== 'none');
   await printListing(context, {

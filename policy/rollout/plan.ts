@@ -178,7 +178,7 @@ function propose(workload: Workload, proposing: Proposing): Proposal {
     return nothing(
       unknown.length === 0
         ? 'its images do not set off the trigger'
-        : `the collector knows nothing of the images of ${unknown.join(', ')}`,
+        : `the collector knows nothing of the images of ${unknown.join(', ')}: no agent that is enrolled as the Node of its pods has reported them (see plimsoll nodes)`,
     );
   const reasons = affected.map(describeAffected);
   const conflicting = affected.find(({ exposure }) => exposure.source === 'conflict');

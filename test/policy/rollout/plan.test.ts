@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
     'unknown image',
     { exposures: [] },
     NONE,
-    { action: 'none', state: 'none', note: /knows nothing of the images of db/ },
+    { action: 'none', state: 'none', note: /knows nothing of the images of db: no agent that is enrolled as the Node/ },
   ],
   [
     'another node claims the container',
