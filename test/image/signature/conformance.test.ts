@@ -9,8 +9,12 @@ import { parseSigstoreBundle, preAuthEncoding } from '../../../image/signature/s
 import { parseTrustedRoot } from '../../../image/signature/trusted-root.ts';
 
 /** https://github.com/sigstore/sigstore-conformance: bundles with the answer in the name of their directory. */
-const archive = fileURLToPath(new URL('../../../../shared/referees/sigstore-conformance.tar.xz', import.meta.url));
-const skip = existsSync(archive) ? false : 'no conformance bundles of Sigstore beside the project';
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const archive = join(root, '../shared/referees/sigstore-conformance.tar.xz');
+/** The client of the update framework of Sigstore is delivered with the trusted root of the public instance. */
+const seedFile = join(root, 'node_modules/@sigstore/tuf/seeds.json');
+const skip =
+  existsSync(archive) && existsSync(seedFile) ? false : 'no conformance bundles of Sigstore beside the project';
 
 const IDENTITY =
   'https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main';
@@ -57,9 +61,9 @@ function judge(cases: string, name: string): string {
         : [preAuthEncoding(content.dsseEnvelope), content.dsseEnvelope.signatures[0]?.sig];
     return signature !== undefined && key.value.verify(data, signature) ? 'verified' : 'refused: another key';
   }
-  const root = parseTrustedRoot(read('trusted_root.json') ?? publicRoot());
-  if (!root.ok) return `refused: ${root.reason}`;
-  const result = root.value.verify(bundle.value, artifact);
+  const trusted = parseTrustedRoot(read('trusted_root.json') ?? publicRoot());
+  if (!trusted.ok) return `refused: ${trusted.reason}`;
+  const result = trusted.value.verify(bundle.value, artifact);
   if (result.state !== 'signed') return `refused: ${result.state} ${'reason' in result ? result.reason : ''}`;
   const [identity, issuer] = [read('identity')?.toString() ?? IDENTITY, read('issuer')?.toString() ?? ISSUER];
   return result.identity === identity.trim() && result.issuer === issuer.trim()
@@ -67,10 +71,9 @@ function judge(cases: string, name: string): string {
     : 'refused: another signer';
 }
 
-/** The trusted root of the public instance, as the client of its update framework is delivered with it. */
+/** The trusted root of the public instance. */
 function publicRoot(): Buffer {
-  const file = new URL('../../../node_modules/@sigstore/tuf/seeds.json', import.meta.url);
-  const seeds = JSON.parse(readFileSync(file, 'utf8')) as Record<string, { targets: Record<string, string> }>;
+  const seeds = JSON.parse(readFileSync(seedFile, 'utf8')) as Record<string, { targets: Record<string, string> }>;
   const text = seeds['https://tuf-repo-cdn.sigstore.dev']?.targets['trusted_root.json'] ?? '';
   return Buffer.from(text, 'base64');
 }
