@@ -144,8 +144,7 @@ function loadScan(path) {
   const name = `scan-${hash('sha256', source).slice(0, 32)}-${process.version}-${process.arch}.code`;
   const kept = [BUNDLE_CACHE, USER_CACHE].filter(Boolean).map((directory) => join(directory, name));
   const cachedData = kept.map(readOwn).find((bytes) => bytes !== undefined);
-  const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-  const script = new vm.Script(source, { filename: path, cachedData, importModuleDynamically });
+  const script = new vm.Script(source, { filename: path, cachedData });
   if (script.cachedDataRejected !== false && !process.argv.includes('--help'))
     process.once('exit', (code) => {
       // What was compiled until an error is not what a scan needs.

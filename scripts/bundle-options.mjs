@@ -71,6 +71,8 @@ export const SCAN_BUNDLE_OPTIONS = Object.freeze({
   ...BUNDLE_OPTIONS,
   splitting: false,
   format: 'cjs',
+  // A script that imports makes Node.js warn of an experimental feature: it requires instead.
+  supported: { 'dynamic-import': false },
   plugins: [onlyScan, withoutUnused],
   banner: { js: '(function (module, require, __importMetaUrl) {' },
   footer: { js: '})' },

@@ -11,7 +11,10 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** The project's own Node 24, from the dev dependency `node`. */
 export const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node');
 
-const SOURCES = [
+/** What the bundle is made of: files and folders. */
+export const SOURCES = Object.freeze([
+  'package-lock.json',
+  'package.json',
   'posture',
   'vulnerability',
   'policy',
@@ -20,8 +23,11 @@ const SOURCES = [
   'api',
   'proto',
   'agent',
+  'admission',
   'authz',
   'collector',
+  'kubernetes',
+  'rollout',
   'service',
   'cli',
   'console',
@@ -29,7 +35,7 @@ const SOURCES = [
   'scripts/build.mjs',
   'scripts/bundle-options.mjs',
   'scripts/build-console.mjs',
-];
+]);
 
 /** Does all that is missing; ends the process with what to do if that fails. */
 export function setUp() {

@@ -9,6 +9,7 @@ import { addShare } from '../store/retained-event-table.ts';
 import type { Shares } from '../store/retained-event-table.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
+import { defectOf } from './defect.ts';
 import { createDeliveryRate } from './delivery-rate.ts';
 import { openDelivery } from './delivery.ts';
 import type { Delivered } from './delivery.ts';
@@ -293,7 +294,7 @@ export function startDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWor
       } catch (error) {
         // The store failed or the sink has a defect: the events stay in the outbox.
         progress.accepted = progress.position;
-        recordFailure('retrying', error instanceof Error ? error.message : String(error));
+        recordFailure('retrying', defectOf(error) ?? (error instanceof Error ? error.message : String(error)));
         waitMs = backoff(failures);
       }
       failures = waitMs === undefined ? 0 : failures + 1;

@@ -5,6 +5,7 @@ import { readBoundedText } from '../../image/policy/bounded-text.ts';
 import { errorCode } from '../../service/files.ts';
 import { sendRequest } from '../../service/https-request.ts';
 import type { HttpResponse } from '../../service/https-request.ts';
+import { defectOf } from './defect.ts';
 import type { SinkOutcome } from './sink.ts';
 
 /** A request to a receiver. */
@@ -114,6 +115,8 @@ function retryAfterMs(value: string | undefined, nowMs: number): number {
 /** The code of an error, which names no content of files and requests. */
 function reasonOf(error: unknown, deadlineMs: number): string {
   if (error instanceof RangeError) return error.message;
+  const defect = defectOf(error);
+  if (defect !== undefined) return defect;
   const code = errorCode(error);
   return code === 'ABORT_ERR' || code === 'TimeoutError' ? `no answer within ${String(deadlineMs / 1000)} s` : code;
 }

@@ -10,6 +10,7 @@ import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { viewOf } from '../event/view/view.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
 import type { ClientTls } from './client-tls.ts';
+import { defectOf } from './defect.ts';
 import { readSinkFile, retry } from './http-client.ts';
 import { groupsOf, toMessages } from './messages.ts';
 import type { Message } from './messages.ts';
@@ -212,6 +213,8 @@ function reasonOf(error: unknown): string {
     const { code } = one as { readonly code?: unknown };
     return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? [code] : [];
   });
+  const defect = all.map(defectOf).find((one) => one !== undefined);
+  if (defect !== undefined) return defect;
   if (names.includes('PLT_KFK_AUTHENTICATION'))
     return 'the broker does not accept the credentials in sink-kafka-credentials';
   // The innermost says most: the code of the socket or of TLS.

@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
 import type { EventFormat } from '../../service/config/event-format.ts';
@@ -9,7 +10,8 @@ import type { OcsfEvent } from '../event/ocsf/ocsf.ts';
 import { viewOf } from '../event/view/view.ts';
 import type { StoredEvent } from '../store/stored-event.ts';
 import type { ClientTls } from './client-tls.ts';
-import { readSinkFile, retry } from './http-client.ts';
+import { defectOf } from './defect.ts';
+import { parseAnswer, readSinkFile, retry } from './http-client.ts';
 import { groupsOf, toMessages } from './messages.ts';
 import type { Message } from './messages.ts';
 import type { Sink, SinkOutcome } from './sink.ts';
@@ -115,15 +117,17 @@ export function createNatsSink(options: NatsSinkOptions): Sink {
 
 const CLOSED = 'the sink is closed';
 
-/** The packages are loaded only where the sink is used. */
+/** The packages are loaded only where the sink is used. They are CommonJS: a bundle has only their default export. */
 async function connect({ address, loadTls, credentialsFile }: NatsSinkOptions): Promise<Open> {
-  const nats = await import('@nats-io/transport-node');
-  const { jetstream } = await import('@nats-io/jetstream');
+  const { default: nats } = await import('@nats-io/transport-node');
+  const {
+    default: { jetstream },
+  } = await import('@nats-io/jetstream');
   const secret = await readSinkFile(credentialsFile, 'none');
   const tls = await loadTls();
   // The client passes these on to Node, which verifies an address in the certificate only by `host`.
   const verified = { host: address.host, minVersion: 'TLSv1.2' };
-  const connection = await nats.connect({
+  const connecting = nats.connect({
     servers: formatAddress(address),
     name: 'plimsoll',
     timeout: CONNECT_MS,
@@ -136,6 +140,11 @@ async function connect({ address, loadTls, credentialsFile }: NatsSinkOptions): 
     tls: tls === undefined ? null : { ...tls, ...verified },
     ...(secret !== undefined && { authenticator: authenticatorOf(secret, nats) }),
   });
+  const connection = await connecting.catch(async (error: unknown) => {
+    // The client fails with a TypeError where the server demands TLS and it has no settings for it.
+    if (tls === undefined && (await demandsTls(address))) throw new RangeError(DEMANDS_TLS);
+    throw error;
+  });
   const accepted = connection.info?.max_payload ?? 0;
   if (accepted < LEAST_PAYLOAD_BYTES) {
     connection.close().catch(() => undefined);
@@ -145,7 +154,28 @@ async function connect({ address, loadTls, credentialsFile }: NatsSinkOptions): 
   return { connection, jetStream: jetstream(connection), maxBytes };
 }
 
-function authenticatorOf(secret: string, nats: typeof Nats): Nats.Authenticator {
+const DEMANDS_TLS = 'the server demands TLS: use tls:// in sink-nats';
+/** The server introduces itself in one line, `INFO {…}`. */
+const MAX_INFO_BYTES = 64 * 1024;
+
+/** Does the server say in its introduction that it demands TLS? False where it gives none. */
+async function demandsTls({ host, port }: Address): Promise<boolean> {
+  const socket = createConnection({ host, port, timeout: CONNECT_MS, signal: AbortSignal.timeout(CONNECT_MS) });
+  try {
+    let text = '';
+    for await (const part of socket.setEncoding('utf8')) {
+      text += String(part);
+      if (text.includes('\r\n') || text.length > MAX_INFO_BYTES) break;
+    }
+    return parseAnswer(Buffer.from(text.slice('INFO '.length, text.indexOf('\r\n'))))['tls_required'] === true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function authenticatorOf(secret: string, nats: Omit<typeof Nats, 'default'>): Nats.Authenticator {
   if (secret.includes('BEGIN NATS USER JWT')) return nats.credsAuthenticator(Buffer.from(secret));
   if (/^SU[A-Z2-7]{56}$/.test(secret)) return nats.nkeyAuthenticator(Buffer.from(secret));
   const colon = secret.indexOf(':');
@@ -168,9 +198,7 @@ function reasonOf(error: unknown): string {
   const known = REASONS[name];
   if (known !== undefined) return known;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  // What the client does where the server demands TLS and there are no settings for it.
-  if (cause instanceof TypeError) return 'the server demands TLS: use tls:// in sink-nats';
-  return `the connection failed (${errorCode(cause).slice(0, 100)})`;
+  return defectOf(cause) ?? `the connection failed (${errorCode(cause).slice(0, 100)})`;
 }
 
 /** By the name of the error of the client. */

@@ -18,6 +18,7 @@ const ADVICE: readonly (readonly [step: SinkTestStep['step'], reason: RegExp, ad
   ['authenticate', /TimeTooSkewed/, 'set the clock of this machine by NTP: a signed request is valid for 15 minutes'],
   ['authenticate', /ExpiredToken|TokenRefresh/, 'the temporary credentials have ended: renew the file with them'],
   ['authenticate', /./, 'check the token, key or client certificate of the sink, and what it may do at the receiver'],
+  ['send', /internal error/, 'this is a defect of Plimsoll, not of the receiver: please report it'],
   ['send', /NoSuchBucket/, 'create the bucket, or correct its name'],
   ['send', /in the region|AuthorizationHeaderMalformed/, 'set the region of the sink to that of the bucket'],
   ['send', /HTTP (404|405|2\d\d, but)/, 'correct the path of the URL'],

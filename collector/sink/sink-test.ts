@@ -8,6 +8,7 @@ import type { Clock } from '../../service/clock.ts';
 import { errorCode } from '../../service/files.ts';
 import { TlsError } from '../../service/tls/tls-error.ts';
 import type { OutboxEvent } from '../store/stored-event.ts';
+import { defectOf } from './defect.ts';
 import { adviceOf } from './sink-advice.ts';
 import { loadClientTls } from './client-tls.ts';
 import type { ClientTlsPaths } from './client-tls.ts';
@@ -176,9 +177,10 @@ function stepOf(reason: string): SinkTestStep['step'] {
 /** Answers of receivers that do not accept a token, a password or a certificate. */
 function isAboutCredentials(reason: string): boolean {
   const isAbout = /\bHTTP 40[13]\b|authoriz|authenticat|token|credentials|our certificate|aws_\w+ i[ns] /i;
-  return isAbout.test(reason) && !reason.includes('ackId');
+  return isAbout.test(reason) && !/ackId|internal error/.test(reason);
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof RangeError || error instanceof TlsError ? error.message : errorCode(error);
+  if (error instanceof RangeError || error instanceof TlsError) return error.message;
+  return defectOf(error) ?? errorCode(error);
 }

@@ -1,13 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { setTimeout } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { NODE, ROOT } from '../../scripts/setup.mjs';
+import type { Run } from '../cli/process.ts';
+import { startReceivers, testBuiltProgram } from '../component/built-program.ts';
+import type { RunAll } from '../component/built-program.ts';
 import { testDocker } from '../component/docker.ts';
+import { freePort } from '../fixture/free-port.ts';
 
 const REFERENCE = 'plimsoll:test-image';
 const EPOCH = 1_700_000_000;
@@ -181,4 +186,38 @@ t.test('it runs', { skip: 'reason' in found ? found.reason : false }, async (t) 
     await docker('exec', name, 'plimsoll', 'join-token', 'create', '--host', '127.0.0.1'),
     /--join-ca-hash sha256:/,
   );
+});
+
+t.test('it runs each command and each sink', { skip: 'reason' in found ? found.reason : false }, async (t) => {
+  if ('reason' in found) return;
+  const { docker } = found.docker;
+  const name = 'plimsoll-test-image-up';
+  await docker('load', '--input', archive);
+  const directory = mkdtempSync(join(tmpdir(), 'plimsoll-image-'));
+  chmodSync(directory, 0o755);
+  t.teardown(async () => {
+    await docker('rm', '--force', name);
+    await docker('image', 'rm', '--force', REFERENCE);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const receivers = await startReceivers(t, directory);
+  const environment = { ...receivers.environment, PLIMSOLL_API: `127.0.0.1:${String(await freePort())}` };
+  const options = ['--detach', '--read-only', '--cap-drop=ALL', '--network=host', '--name', name];
+  const variables = Object.entries(environment).flatMap(([variable, value]) => ['--env', `${variable}=${value}`]);
+  const mounts = ['--tmpfs=/var/lib/plimsoll:uid=65532,mode=700', `--volume=${directory}:${directory}`];
+  await docker('run', ...options, ...variables, ...mounts, REFERENCE, 'up', '--listen', '127.0.0.1:0');
+  const printed = (): Promise<string> => docker('logs', name);
+  while (!/console/i.test(await printed())) {
+    if ((await docker('inspect', '--format', '{{.State.Running}}', name)) !== 'true') throw new Error(await printed());
+    await setTimeout(250);
+  }
+  // One call for all: each call of the engine costs as much as the program.
+  const script = `const { spawnSync } = require('node:child_process');
+    const runs = JSON.parse(process.argv[1]).map((args) => spawnSync('/usr/bin/plimsoll', args, { encoding: 'utf8' }));
+    console.log(JSON.stringify(runs.map(({ status, stdout, stderr }) => ({ code: status, stdout, stderr }))));`;
+  const runAll: RunAll = async (commands) =>
+    JSON.parse(
+      await docker('exec', name, '/usr/bin/node', '--eval', script, JSON.stringify(commands)),
+    ) as readonly Run[];
+  await testBuiltProgram(t, runAll, receivers);
 });
