@@ -31,7 +31,7 @@ import type { Finding, Subject } from './finding.ts';
 import { mapObserved } from './observed.ts';
 import type { Observed } from './observed.ts';
 import { notApplicable, SEVERITIES, severityRank, unknownBecause } from './verdict.ts';
-import type { Judgement } from './verdict.ts';
+import type { Evidence, Judgement } from './verdict.ts';
 
 /**
  * What changed since the last round. Of `containers`, inspected or not, only those whose id is listed changed; a fact
@@ -380,8 +380,8 @@ function judgeDeclared(container: ContainerFact, check: ContainerCheck, facts: F
     ...judgement.evidence,
     {
       source: sourceOf(container, 'state'),
-      seen: `running: no (${container.state})`,
-      expected: 'judged by its declaration',
+      seen: doesNotRun(container.state),
+      expected: BY_DECLARATION,
     },
   ];
   const severity = judgement.severity ?? check.severity;
@@ -389,6 +389,14 @@ function judgeDeclared(container: ContainerFact, check: ContainerCheck, facts: F
   if (judgement.verdict !== 'fail' || rank >= severityRank('info'))
     return notApplicable('the container does not run, and its declaration shows no failure', ...evidence);
   return { ...judgement, severity: SEVERITIES[rank] ?? severity, evidence };
+}
+
+const BY_DECLARATION = 'judged by its declaration';
+const doesNotRun = (state: ContainerFact['state']): string => `running: no (${state})`;
+
+/** Does the evidence of a finding say that the container was created and never started? */
+export function isNeverStarted(evidence: readonly Evidence[]): boolean {
+  return evidence.some(({ seen, expected }) => expected === BY_DECLARATION && seen === doesNotRun('created'));
 }
 
 function unobservedJudgement({ reason, sinceMs }: Unobserved): Judgement {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isNeverStarted } from '../../posture/judge.ts';
 import { severityRank } from '../../posture/verdict.ts';
 import type { Evidence, Severity, Verdict } from '../../posture/verdict.ts';
 import type { Trigger } from './rules.ts';
@@ -94,7 +95,9 @@ function presentItems(trigger: Trigger, now: Observed): ReadonlyMap<string, read
   const itemsOf = trigger.on === 'evidence' ? trigger.itemsOf : undefined;
   if (verdict === 'unknown' && itemsOf === undefined) return undefined;
   const fails = (from: Severity): boolean => verdict === 'fail' && severityRank(severity) <= severityRank(from);
-  if (trigger.on === 'failure') return new Map(fails(trigger.from) ? [[severity, evidence]] : []);
+  // A container that was only created is reported when it starts.
+  if (trigger.on === 'failure')
+    return new Map(fails(trigger.from) && !isNeverStarted(evidence) ? [[severity, evidence]] : []);
   if (trigger.from !== undefined && !fails(trigger.from)) return new Map();
   const present = new Map<string, readonly Evidence[]>();
   for (const piece of evidence) {

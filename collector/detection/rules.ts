@@ -15,7 +15,7 @@ export interface AttackTechnique {
 
 /**
  * When a change of a finding is a detection.
- * - failure: the check fails at least as badly as `from`, and did not before.
+ * - failure: the check fails at least as badly as `from`, and did not before; of a container, once it was started.
  * - evidence: the finding has a piece of evidence that it did not have; with `from` only while the check fails as badly.
  * - appearance: the subject is new, whatever the verdict.
  */

@@ -13,13 +13,16 @@ import type { Store } from '../../../collector/store/store.ts';
 import { SSH_KEY_CHECKS } from '../../../posture/check/ssh/key-checks.ts';
 import { CHECKS } from '../../../posture/check/registry.ts';
 import type { Finding } from '../../../posture/finding.ts';
+import { judgeAll } from '../../../posture/judge.ts';
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Evidence, Judgement } from '../../../posture/verdict.ts';
 import { fromWire, toWire } from '../../../proto/finding-codec.ts';
 import { ROOT } from '../../../scripts/setup.mjs';
 import type { Logger } from '../../../service/log.ts';
 import { readValidator } from '../event/ocsf/validator.ts';
-import { account, accountsFact, sshdFact } from '../../fixture/facts.ts';
+import { account, accountsFact, factsOf, sshdFact } from '../../fixture/facts.ts';
+import { containerFact } from '../../fixture/container.ts';
+import type { ContainerOverrides } from '../../fixture/container.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { commit, finding, nodeRow, T0 } from '../store/fleet.ts';
 
@@ -157,12 +160,31 @@ void t.test('a stopped container that is started again, and a failure that gets 
   await snapshot(0, [passed]);
   await report(1, [privileged('c', milder)]);
   await report(2, [privileged('c')]);
-  t.strictSame(await detected(), ['privileged-container c', 'privileged-container c'], 'created, then started');
+  t.strictSame(await detected(), ['privileged-container c', 'privileged-container c'], 'worse');
   await report(3, [privileged('c', milder)]);
   await report(30, [privileged('c', { verdict: 'notApplicable', reason: 'it does not run' })]);
   t.equal((await detected()).length, 2, 'milder is nothing new');
   await report(60, [privileged('c')]);
   t.equal((await detected()).length, 3, 'started again');
+});
+
+void t.test('a container that is created is no detection, its start is one', async (t) => {
+  const { report, snapshot, detected } = await openFleet(t);
+  const check = CHECKS.find(({ id }) => id === 'container.privileged');
+  const judged = (id: string, over: ContainerOverrides): Finding => {
+    const containers = seen([containerFact({ id, declared: { privileged: true }, ...over })], 'test');
+    const [found] = judgeAll(check === undefined ? [] : [check], factsOf({ containers })).values();
+    if (found === undefined) throw new Error('not judged');
+    return found;
+  };
+  const created = (id: string): Finding => judged(id, { pid: 0, state: 'created' });
+  await snapshot(0, [passed]);
+  await report(1, [created('c'), created('d')]);
+  t.strictSame(await detected(), [], 'created only');
+  await report(1, [judged('c', {})]);
+  t.strictSame(await detected(), ['privileged-container c'], 'started');
+  await report(2, [judged('d', { pid: 0, state: 'exited' })]);
+  t.strictSame(await detected(), ['privileged-container c', 'privileged-container d'], 'over before it was inspected');
 });
 
 void t.test('new evidence of a list: accounts, keys, sessions, certificates', async (t) => {
