@@ -74,7 +74,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     observer = await openObserver(options, budget);
     const { nodeId, name } = await enrollNode(options, await observer.inventory());
     // Missing or wrong certificates stop the start; later they only stop an attempt to connect.
-    await loadOwnCertificate(settings, nodeId);
+    await loadOwnCertificate(settings, nodeId, options.clock.now());
     log.info({ nodeId, name, source: observer.source, checks: checks.length }, 'agent started');
     await watchAndReport(options, {
       checks,
@@ -102,7 +102,7 @@ export async function joinNode(options: JoinOptions): Promise<void> {
   const { openLiveNode, liveNodeSettings } = await import('./live-node.ts');
   const access = await openLiveNode({ ...liveNodeSettings(settings, version), now: clock.now, signal, log });
   const { nodeId } = await enrollNode(options, await access.inventory());
-  await loadOwnCertificate(settings, nodeId);
+  await loadOwnCertificate(settings, nodeId, clock.now());
 }
 
 /** Sees to it that this node has a certificate, and returns who it is: a Kubernetes node is named by its cluster. */
@@ -163,7 +163,7 @@ async function watchAndReport(options: AgentOptions, node: Node): Promise<void> 
     loadTls: async () => {
       // The CA of a collector in the same data directory may have been rotated.
       await ensureOwnCertificate(settings, node.nodeId, clock.now());
-      return loadOwnCertificate(settings, node.nodeId);
+      return loadOwnCertificate(settings, node.nodeId, clock.now());
     },
     spool,
     answerer,

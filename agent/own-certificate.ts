@@ -6,6 +6,7 @@ import { ensureAuthority, ensureNodeCertificate } from '../service/tls/authority
 import { nodeIdentity } from '../service/tls/node-identity.ts';
 import { loadTlsFiles } from '../service/tls/load-tls-files.ts';
 import type { TlsFiles } from '../service/tls/load-tls-files.ts';
+import { findValidCertificate } from './enrollment/certificate-files.ts';
 import { TlsError } from '../service/tls/tls-error.ts';
 
 /**
@@ -24,8 +25,9 @@ export async function ensureOwnCertificate(settings: Settings, nodeId: string, n
  * Reads the certificate with its key and authority. Rejects with a TlsError, also where it names another node: the
  * collector goes by the certificate, and would take what this node says for what that one says.
  */
-export async function loadOwnCertificate(settings: Settings, nodeId: string): Promise<TlsFiles> {
-  const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings;
+export async function loadOwnCertificate(settings: Settings, nodeId: string, nowMs: number): Promise<TlsFiles> {
+  const { tlsCa: ca, tlsKey: key } = settings;
+  const cert = await findValidCertificate(settings.tlsCert, nowMs);
   const files = await loadTlsFiles({ ca, cert, key });
   const certificate = new X509Certificate(files.cert);
   const identity = nodeIdentity(certificate.raw);

@@ -37,6 +37,29 @@ export async function readKeptCertificate(paths: CertificatePaths): Promise<Kept
   return { node: { nodeId, clusterId, nodeName }, validToMs, ca: ca.pem, cert: own.pem, key: key.pem };
 }
 
+/**
+ * Path of the certificate that this node presents: the last one, or the one before its renewal where the last is not valid
+ * yet. A clock that is ahead for a while gets certificates that begin later than the one that they replace.
+ */
+export async function findValidCertificate(tlsCert: string, nowMs: number): Promise<string> {
+  const own = await readCertificate(tlsCert);
+  if (own === undefined || Date.parse(own.certificate.validFrom) <= nowMs) return tlsCert;
+  const previous = await readCertificate(previousPath(tlsCert)).catch(() => undefined);
+  if (previous === undefined || !own.certificate.publicKey.equals(previous.certificate.publicKey)) return tlsCert;
+  const [fromMs, toMs] = [Date.parse(previous.certificate.validFrom), Date.parse(previous.certificate.validTo)];
+  return fromMs <= nowMs && nowMs < toMs ? previousPath(tlsCert) : tlsCert;
+}
+
+/** Replaces the certificate in `tlsCert` and keeps the one that was presented, `presentedPem`. */
+export async function replaceCertificate(tlsCert: string, presentedPem: string, certificatePem: string): Promise<void> {
+  await writeFileAtomic(previousPath(tlsCert), presentedPem, PUBLIC_FILE);
+  await writeFileAtomic(tlsCert, certificatePem, PUBLIC_FILE);
+}
+
+function previousPath(tlsCert: string): string {
+  return `${tlsCert}.previous`;
+}
+
 /** Writes a new certificate. The certificate comes last: it is never there without its key and CA. */
 export async function writeCertificate(
   { tlsCa, tlsCert, tlsKey }: CertificatePaths,

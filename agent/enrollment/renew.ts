@@ -9,7 +9,7 @@ import { readCertificate, readKey } from '../../service/tls/pem-file.ts';
 import { createSigningRequest } from '../../service/tls/signing-request.ts';
 import { attest } from './attest.ts';
 import type { AttestSettings } from './attest.ts';
-import { PUBLIC_FILE } from './certificate-files.ts';
+import { findValidCertificate, PUBLIC_FILE, replaceCertificate } from './certificate-files.ts';
 import type { CertificatePaths } from './certificate-files.ts';
 import { checkIssued, requestRenewal } from './enrollment-client.ts';
 
@@ -31,11 +31,14 @@ export interface RenewalOptions {
 /** A certificate is renewed after this share of its validity. */
 const RENEW_AT = 0.6;
 const BACKOFF = Object.freeze({ baseMs: 5_000, capMs: 15 * 60_000 });
-/** Longest wait until the time of the next renewal is checked again: clocks are set, and timers hold 24 days at most. */
-const CHECK_MS = 60 * 60_000;
+/** Longest wait until the time of the next renewal is checked again: clocks are set. */
+const CHECK_MS = 60_000;
+/** Shortest time between two renewals: to a clock that is far ahead each new certificate is due at once. */
+const PAUSE_MS = 60 * 60_000;
 
 /**
- * Renews the certificate of this node at 60 % of its validity, until `signal` aborts. A host renews with its certificate
+ * Renews the certificate of this node at 60 % of its validity, and where it is not valid yet: the clock of the collector or
+ * of this machine was ahead when it was issued. Ends when `signal` aborts. A host renews with its certificate
  * and keeps its key; a Kubernetes node is attested again. A failed attempt is repeated with backoff, also after the
  * certificate has expired: the collector accepts a renewal for some days longer. Sessions read the files again each time
  * they connect.
@@ -56,14 +59,20 @@ export async function keepCertificateRenewed(options: RenewalOptions): Promise<v
     if (reason === undefined) {
       failures = 0;
       log.info({ nodeId: options.nodeId }, 'the certificate of this node was renewed');
-      // To a clock that is far ahead each new certificate is due at once.
-      await sleep(clock, CHECK_MS, signal);
+      await pause(clock, signal);
     } else {
       log.warn({ reason }, 'the certificate of this node could not be renewed; the agent tries again');
       await sleep(clock, BACKOFF.baseMs + fullJitter(failures, BACKOFF, random), signal);
       failures += 1;
     }
   }
+}
+
+/** Waits, unless the clock is set back: the certificate that it got meanwhile may not be valid yet. */
+async function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+  const renewedAtMs = clock.now();
+  for (let waitedMs = 0; waitedMs < PAUSE_MS && clock.now() >= renewedAtMs && !signal.aborted; waitedMs += CHECK_MS)
+    await sleep(clock, CHECK_MS, signal);
 }
 
 /** Why the node was not attested; undefined: it was. */
@@ -77,10 +86,11 @@ async function attestAgain({ settings, nodeId, onOtherNode }: RenewalOptions): P
 }
 
 /** Why the certificate was not renewed; undefined: it was. */
-async function renewHost(address: Address, { settings, nodeId }: RenewalOptions): Promise<string | undefined> {
+async function renewHost(address: Address, { settings, nodeId, clock }: RenewalOptions): Promise<string | undefined> {
   try {
     const { tlsCa, tlsCert, tlsKey } = settings;
-    const [ca, own, ownKey] = [await readCertificate(tlsCa), await readCertificate(tlsCert), await readKey(tlsKey)];
+    const presented = await findValidCertificate(tlsCert, clock.now());
+    const [ca, own, ownKey] = [await readCertificate(tlsCa), await readCertificate(presented), await readKey(tlsKey)];
     if (ca === undefined || own === undefined || ownKey === undefined)
       return `${tlsCa}, ${tlsCert} or ${tlsKey} is missing; join again with a new token`;
     // The same key: a crash must not leave a certificate and a key that do not match.
@@ -91,7 +101,7 @@ async function renewHost(address: Address, { settings, nodeId }: RenewalOptions)
     if (!checked.ok) return checked.problem;
     if (checked.node.nodeId !== nodeId) return 'the certificate is for another node';
     if (issued.value.authorityPem !== ca.pem) await writeFileAtomic(tlsCa, issued.value.authorityPem, PUBLIC_FILE);
-    await writeFileAtomic(tlsCert, issued.value.certificatePem, PUBLIC_FILE);
+    await replaceCertificate(tlsCert, own.pem, issued.value.certificatePem);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -103,5 +113,5 @@ async function renewalDueMs(path: string, nowMs: number): Promise<number> {
   const own = await readCertificate(path).catch(() => undefined);
   if (own === undefined) return 0;
   const [fromMs, toMs] = [Date.parse(own.certificate.validFrom), Date.parse(own.certificate.validTo)];
-  return fromMs + RENEW_AT * (toMs - fromMs) - nowMs;
+  return nowMs < fromMs ? 0 : fromMs + RENEW_AT * (toMs - fromMs) - nowMs;
 }

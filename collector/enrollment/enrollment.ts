@@ -168,7 +168,9 @@ export function createEnrollment(options: EnrollmentOptions): Enrollment {
           code: 'attestedOnly',
           reason: 'a Kubernetes node renews its certificate with the service-account token of its pod',
         };
-      if (revocations.isRevoked(nodeId, validFromMs))
+      // Of a node that was revoked, a certificate that is not valid yet may be older than the revocation.
+      const isFromAhead = validFromMs > clock.now() && revocations.all().some((entry) => entry.nodeId === nodeId);
+      if (isFromAhead || revocations.isRevoked(nodeId, validFromMs))
         return { ok: false, code: 'unauthorized', reason: 'the certificate of this node was revoked' };
       const signed = await sign(csr, node);
       if (signed.ok) log.info({ nodeId }, 'a certificate was renewed');

@@ -190,14 +190,16 @@ function addRoutes(server: FastifyInstance, options: EnrollmentServerOptions): v
 
 /**
  * The client certificate that TLS has verified; also one that expired less than {@link RENEWAL_GRACE_MS} ago: a machine
- * that was off for a weekend must not need a person to come back. OpenSSL reports only the last of several errors, so an
- * expired certificate of anyone can show up as just expired: the signature of the CA is verified here.
+ * that was off for a weekend must not need a person to come back. And one that is not valid yet: this CA issued it while a
+ * clock was ahead. OpenSSL reports only the last of several errors, so such a certificate of anyone can show up here: the
+ * signature of the CA is verified.
  */
 function acceptedCertificate(socket: TLSSocket, ca: string, nowMs: number): X509Certificate | undefined {
   const certificate = socket.getPeerX509Certificate();
   if (socket.authorized || certificate === undefined) return certificate;
-  const untilMs = Date.parse(certificate.validTo);
-  if (untilMs > nowMs || untilMs + RENEWAL_GRACE_MS <= nowMs) return undefined;
+  const [fromMs, untilMs] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
+  const isJustExpired = untilMs <= nowMs && nowMs < untilMs + RENEWAL_GRACE_MS;
+  if (!isJustExpired && fromMs <= nowMs) return undefined;
   return parseCertificates(ca).some(({ publicKey }) => certificate.verify(publicKey)) ? certificate : undefined;
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
+import { findValidCertificate, replaceCertificate } from '../../../agent/enrollment/certificate-files.ts';
 import { joinFleet } from '../../../agent/enrollment/join.ts';
 import type { JoinSettings } from '../../../agent/enrollment/join.ts';
 import { keepCertificateRenewed } from '../../../agent/enrollment/renew.ts';
@@ -13,6 +14,7 @@ import type { Clock } from '../../../service/clock.ts';
 import { formatAddress } from '../../../service/config/kind.ts';
 import type { Address } from '../../../service/config/kind.ts';
 import type { Logger } from '../../../service/log.ts';
+import { createSigningRequest, signNodeRequest } from '../../../service/tls/signing-request.ts';
 import { collector, directoryOf } from '../../collector/run-collector.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 
@@ -189,6 +191,68 @@ void t.test('a clock that is far ahead renews once an hour, not without pause', 
   t.equal(renewals(), 1);
   await clock.advance(60_000);
   for (let tries = 0; tries < 10_000 && renewals() < 2; tries += 1) await delay(2);
+  t.equal(renewals(), 2);
+  await endRenewal();
+});
+
+void t.test(
+  'a certificate of a clock that was ahead: the one before is presented, and it is renewed at once',
+  async (t) => {
+    const fleet = await startCollector(t);
+    const { log } = collectLog();
+    const settings = settingsFor(t, fleet.address, await fleet.createToken());
+    await joinFleet(settings, 'web-1', log);
+    const [nowMs, first] = [Date.now(), certificateOf(settings)];
+    const presented = async (atMs: number): Promise<string> =>
+      new X509Certificate(readFileSync(await findValidCertificate(settings.tlsCert, atMs))).serialNumber;
+    t.equal(await presented(nowMs), first.serialNumber);
+
+    const issuer = {
+      certificatePem: readFileSync(join(fleet.directory, 'tls/ca.pem'), 'utf8'),
+      keyPem: readFileSync(join(fleet.directory, 'tls/ca-key.pem'), 'utf8'),
+    };
+    const issueAt = async (atMs: number): Promise<X509Certificate> => {
+      const { csrPem } = await createSigningRequest(readFileSync(settings.tlsKey, 'utf8'));
+      const node = { nodeId: 'web-1', clusterId: '', nodeName: '' };
+      return new X509Certificate(await signNodeRequest(csrPem, node, issuer, atMs));
+    };
+    const ahead = await issueAt(nowMs + 15 * 3_600_000);
+    await replaceCertificate(settings.tlsCert, first.toString(), ahead.toString());
+    t.equal(await presented(nowMs + 16 * 3_600_000), ahead.serialNumber);
+    t.equal(await presented(nowMs), first.serialNumber, 'the clock is right again');
+    t.equal(await presented(nowMs + 86_400_000 + 3_600_000 * 20), ahead.serialNumber);
+
+    for (const before of ['valid', 'absent'] as const) {
+      writeFileSync(settings.tlsCert, ahead.toString());
+      if (before === 'absent') rmSync(`${settings.tlsCert}.previous`);
+      const endRenewal = renew(t, settings, createFakeClock(nowMs), log);
+      for (let tries = 0; tries < 5_000 && certificateOf(settings).serialNumber === ahead.serialNumber; tries += 1)
+        await delay(2);
+      const renewed = certificateOf(settings);
+      t.ok(Date.parse(renewed.validFrom) <= Date.now(), `renewed, the one before is ${before}`);
+      await endRenewal();
+      t.equal(await presented(nowMs), renewed.serialNumber);
+    }
+  },
+);
+
+void t.test('a clock that is set back after a renewal: the certificate is renewed again within a minute', async (t) => {
+  const fleet = await startCollector(t);
+  const { log, lines } = collectLog();
+  const settings = settingsFor(t, fleet.address, await fleet.createToken());
+  await joinFleet(settings, 'web-1', log);
+  const clock = createFakeClock(Date.now() + 20 * 3_600_000);
+  const endRenewal = renew(t, settings, clock, log);
+  const renewals = (): number => lines.filter((line) => /was renewed/.test(line)).length;
+  const settle = async (): Promise<void> => {
+    for (let tries = 0; tries < 5_000 && clock.waiting() === 0; tries += 1) await delay(2);
+  };
+  await settle();
+  t.equal(renewals(), 1);
+  // Before the time from which the certificate is valid, as if the collector had been ahead as well.
+  clock.jump(-21 * 3_600_000);
+  await clock.advance(60_000);
+  await settle();
   t.equal(renewals(), 2);
   await endRenewal();
 });

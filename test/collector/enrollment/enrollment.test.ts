@@ -227,11 +227,15 @@ void t.test('renewal: for the node of the certificate only', async (t) => {
     { ok: false },
     'expired for nine days',
   );
+  const ahead = await leaf(fleet.ca, Date.now() + 15 * HOUR_MS);
+  t.match(await renew(credentialsOf(ahead)), { ok: true }, 'not valid yet: a clock was ahead');
+  t.match(await renew(credentialsOf(await leaf(stranger, Date.now() + 15 * HOUR_MS))), { ok: false }, 'of another CA');
   const without = await fetchJson(fleet.listener.address, own.ca, '/v1/renew', { csr: csrPem });
   t.equal(without.status, 401, 'no certificate at all');
 
   await fleet.revocations.revoke('web-1', Date.now());
   t.match(await renew(), { ok: false, reason: /revoked/ });
+  t.match(await renew(credentialsOf(ahead)), { ok: false, reason: /revoked/ }, 'also where it is not valid yet');
   const again = await openRevocations(join(fleet.directory, 'revoked.json'));
   t.ok(again.isRevoked('web-1', Date.parse(new X509Certificate(own.cert).validFrom)), 'also after a restart');
   t.match(await fleet.enroll(await fleet.createToken(), 'web-1'), { ok: false, reason: /--node web-1/ });
