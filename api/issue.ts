@@ -7,6 +7,7 @@ export const ISSUE_CODES = Object.freeze([
   'storeQuarantined',
   'storeSpace',
   'storeReplaced',
+  'storeRepaired',
   'storeRestored',
   'tlsFilesMissing',
   'auditUnwritable',

@@ -247,6 +247,7 @@ async function start(options: CollectorOptions, steps: ClosingStep[]): Promise<v
     writeProblem,
     diskProblem: disk.problem,
     apiIssues: () => [
+      ...healing.issues(),
       ...apiIssues(),
       ...matcher.issues(),
       ...waivers.issues(),

@@ -24,7 +24,7 @@ function fileIssues({ store, missingFiles }: Omit<CollectorStatus, 'issues'>): r
     issues.push({
       code: 'storeReplaced',
       subject: path,
-      text: 'the file of the store was removed or replaced while the collector uses it: what is stored now is lost when it ends',
+      text: 'a file of the store (store.sqlite, store.sqlite-wal) was removed or replaced while the collector uses it: what is stored now can be lost when it ends',
       advice: 'start the collector again; nodes then send their findings again, older history is gone',
     });
   if (restoredMs !== undefined)

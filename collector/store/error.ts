@@ -1,7 +1,8 @@
 /**
  * What can go wrong with a store. locked: another process holds the file; full: no space left; notWritable: read-only
  * file or file system; io: the disk failed; cannotOpen: no such directory, no permission; damaged: not readable as a
- * database any more; notOurs: a database of another program; newerVersion: written by a later version; closed: used
+ * database any more; notOurs: a database of another program; newerVersion: written by a later version;
+ * olderVersion: written by a version that none can upgrade from; closed: used
  * after close; badCursor, badFilter: the page or filter of the caller is not valid; internal: a defect of this program.
  */
 export type StoreErrorCode =
@@ -13,6 +14,7 @@ export type StoreErrorCode =
   | 'damaged'
   | 'notOurs'
   | 'newerVersion'
+  | 'olderVersion'
   | 'closed'
   | 'badCursor'
   | 'badFilter'

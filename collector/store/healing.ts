@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import type { Issue } from '../status/collector-status.ts';
 import type { Clock } from '../../service/clock.ts';
 import type { Logger } from '../../service/log.ts';
 import { StoreError } from './error.ts';
+import type { RepairedPosition } from './repair-positions.ts';
 import { listQuarantined, quarantine } from './quarantine.ts';
 import type { QuarantinedFile } from './quarantine.ts';
 import { openSqliteStore } from './sqlite.ts';
@@ -22,12 +24,16 @@ export interface HealingStore {
   readonly store: Store;
   /** The newest quarantined file beside the store, also from an earlier run. */
   readonly quarantined: () => QuarantinedFile | undefined;
-  /** Is the file that is open still the one at its path? */
+  /** Are the file that is open and its write-ahead log still those at their paths? */
   readonly isInPlace: () => boolean;
+  /** What was corrected in the file since the start. */
+  readonly issues: () => readonly Issue[];
 }
 
 /** Limits how often a disk that damages every file gets a new one. */
 const MIN_INTERVAL_MS = 60_000;
+/** Corrections that are listed. */
+const MAX_REPAIRED = 20;
 /** Positions of a new file start at the time in microseconds, which is beyond those of any store before it. */
 const POSITIONS_PER_MS = 1000;
 
@@ -42,11 +48,18 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   let inner: Store | undefined;
   let opening: Promise<Store> | undefined;
   let inode: number | undefined;
+  let walInode: number | undefined;
   /** Set from the quarantine of a file until the new one is open. */
   let positionsAfter: number | undefined;
   let lastMs = -Infinity;
   let started = false;
 
+  const repaired: string[] = [];
+  const onPositionRepaired = ({ of, from, to }: RepairedPosition): void => {
+    const name = of.kind === 'store' ? 'the last event' : `the sink ${of.name}`;
+    log.error({ of: name, from, to }, 'a position in the store was damaged and is corrected');
+    if (repaired.length < MAX_REPAIRED) repaired.push(`${name} (${String(from)} to ${String(to)})`);
+  };
   const quarantineFile = (error: unknown): void => {
     if (clock.monotonic() - lastMs < MIN_INTERVAL_MS) throw error;
     lastMs = clock.monotonic();
@@ -61,9 +74,10 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
     positionsAfter = Math.max(clock.now() * POSITIONS_PER_MS, salvaged?.position ?? 0, positionsAfter ?? 0);
   };
   const openFile = async (): Promise<Store> => {
-    const store = await openSqliteStore(options);
+    const store = await openSqliteStore({ ...options, onPositionRepaired });
     if (positionsAfter !== undefined) await store.raisePosition(positionsAfter);
     inode = inodeOf(path);
+    walInode = inodeOf(`${path}-wal`);
     return store;
   };
   const open = async (): Promise<Store> => {
@@ -115,7 +129,13 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
   started = true;
   return {
     quarantined: () => listQuarantined(path)[0],
-    isInPlace: () => inode === inodeOf(path),
+    issues: () => (repaired.length === 0 ? [] : [repairedIssue(path, repaired)]),
+    isInPlace: () => {
+      // SQLite makes it with the first transaction, and keeps it while the file is open.
+      const wal = inodeOf(`${path}-wal`);
+      walInode ??= wal;
+      return inode === inodeOf(path) && walInode === wal;
+    },
     store: {
       commit: healing((store) => store.commit),
       putCollectorFindings: healing((store) => store.putCollectorFindings),
@@ -197,6 +217,17 @@ export async function openHealingStore(options: HealingStoreOptions): Promise<He
         await (inner ?? (await opening))?.close();
       },
     },
+  };
+}
+
+function repairedIssue(path: string, repaired: readonly string[]): Issue {
+  return {
+    code: 'storeRepaired',
+    subject: path,
+    text: `positions in the store were damaged and were corrected: ${repaired.join(', ')}`,
+    advice:
+      'look at the disk (dmesg, smartctl). A sink whose position was damaged gets the events of the outbox again, with ' +
+      'the same ids. This message ends with the next start',
   };
 }
 

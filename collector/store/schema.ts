@@ -394,8 +394,8 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
 ]);
 
 /**
- * Brings the file to the newest version, each step in its own transaction. Throws StoreError `newerVersion` or
- * `notOurs`, and the error of SQLite where a step fails; the file is then as it was before that step.
+ * Brings the file to the newest version, each step in its own transaction. Throws StoreError `newerVersion`,
+ * `olderVersion` or `notOurs`, and the error of SQLite where a step fails; the file is then as it was before that step.
  */
 export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
   const version = assertVersion(db, migrations);
@@ -413,7 +413,7 @@ export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
   }
 }
 
-/** The version of the file, 0 for an empty one. Throws StoreError `newerVersion` or `notOurs`. */
+/** The version of the file, 0 for an empty one. Throws StoreError `newerVersion`, `olderVersion` or `notOurs`. */
 export function assertVersion(db: DatabaseSync, migrations: readonly string[]): number {
   const version = pragmaOf(db, 'user_version');
   if (pragmaOf(db, 'application_id') !== APPLICATION_ID && !isEmpty(db))
@@ -423,7 +423,19 @@ export function assertVersion(db: DatabaseSync, migrations: readonly string[]): 
       'newerVersion',
       `the file has version ${String(version)}, this program reads up to ${String(migrations.length)}`,
     );
+  if (version > 0 && isFromBeforeNumbering(db))
+    throw new StoreError(
+      'olderVersion',
+      'it was written by a development version from before the first release, and cannot be upgraded: move it away; ' +
+        'the nodes send their findings again, the history stays in that file',
+    );
   return version;
+}
+
+/** The versions were numbered from 1 again when the column `rank` of findings became `status_code`. */
+function isFromBeforeNumbering(db: DatabaseSync): boolean {
+  const columns = db.prepare(`SELECT name FROM pragma_table_info('finding')`).all();
+  return columns.some(({ name }) => name === 'rank');
 }
 
 function pragmaOf(db: DatabaseSync, name: 'user_version' | 'application_id'): number {

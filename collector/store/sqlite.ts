@@ -24,6 +24,8 @@ import { prepareRemoveNode } from './remove-node.ts';
 import { prepareNodeTable } from './node-table.ts';
 import { prepareCursorTable, preparePrune } from './prune.ts';
 import type { ReplicationState, Store } from './store.ts';
+import { repairPositions } from './repair-positions.ts';
+import type { RepairedPosition } from './repair-positions.ts';
 import type { StoredEvent } from './stored-event.ts';
 import { prepareReplicationTable } from './replication-state.ts';
 import { prepareScoreTable } from './score-table.ts';
@@ -47,6 +49,8 @@ export interface SqliteStoreOptions {
   readonly activities?: ReadonlySet<ActivityKind>;
   /** What accepts findings; default: nothing. */
   readonly waivers?: FindingWaivers;
+  /** Called with each damaged position that was corrected: at the start, and where a commit fails because of one. */
+  readonly onPositionRepaired?: (repaired: RepairedPosition) => void;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 500;
@@ -57,7 +61,18 @@ const DEFAULT_BUSY_TIMEOUT_MS = 500;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const db = openConnection({ busyTimeoutMs: DEFAULT_BUSY_TIMEOUT_MS, ...options });
+  const repair = (): boolean => {
+    const repaired = transaction(db, () => repairPositions(db));
+    for (const each of repaired) options.onPositionRepaired?.(each);
+    return repaired.length > 0;
+  };
   const { commits, streams, nodes, cursors, removing, ...statements } = prepareAll(db, options);
+  try {
+    repair();
+  } catch (error) {
+    db.close();
+    throw toStoreError(error, 'read the positions of the store');
+  }
 
   const readRetained = (position: number, limit: number, sink: string): readonly StoredEvent[] => {
     const end = statements.retained.end(sink);
@@ -98,7 +113,17 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   };
 
   return {
-    commit: (batch) => guarded('commit findings', () => transaction(db, () => commits.apply(batch), commits.rollback)),
+    commit: (batch) =>
+      guarded('commit findings', () => {
+        const apply = () => transaction(db, () => commits.apply(batch), commits.rollback);
+        try {
+          return apply();
+        } catch (error) {
+          // An event has the position already that comes next.
+          if (!isConstraint(error) || !repair()) throw error;
+          return apply();
+        }
+      }),
     putCollectorFindings: (changes) =>
       guarded('store findings of the collector', () =>
         transaction(db, () => commits.applyOwn(changes), commits.rollback),
@@ -196,6 +221,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     images: imageStore(db, statements.images, guarded),
     close: () => guarded('close the store', () => (db.isOpen ? db.close() : undefined)),
   };
+}
+
+/** SQLITE_CONSTRAINT and its kinds, https://www.sqlite.org/rescode.html. */
+function isConstraint(error: unknown): boolean {
+  const { errcode } = error as { readonly errcode?: unknown };
+  return typeof errcode === 'number' && (errcode & 0xff) === 19;
 }
 
 function inOrder(events: readonly StoredEvent[]): readonly StoredEvent[] {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
@@ -107,6 +107,17 @@ await t.test('what is not damaged is left where it is, with a clear word', async
   both.close();
   DAMAGE['pages in the middle zeroed']?.(at('newer-and-damaged'));
   await t.rejects(open(at('newer-and-damaged')), { code: 'newerVersion' });
+  const older = new DatabaseSync(at('older'));
+  // As the program wrote it before the versions were numbered anew.
+  older.exec('CREATE TABLE finding (node INTEGER, subject TEXT, check_id TEXT, rank INTEGER)');
+  older.exec('PRAGMA application_id = 0x504c494d; PRAGMA user_version = 4');
+  older.close();
+  const written = readFileSync(at('older'));
+  await t.rejects(open(at('older')), {
+    code: 'olderVersion',
+    message: /cannot be upgraded: move it away; the nodes send/,
+  });
+  t.ok(written.equals(readFileSync(at('older'))), 'untouched');
   const other = new DatabaseSync(at('other'));
   other.exec('CREATE TABLE theirs (a)');
   other.close();
@@ -116,6 +127,61 @@ await t.test('what is not damaged is left where it is, with a clear word', async
     readdirSync(directory).filter((name) => name.includes('.damaged-')),
     [],
   );
+});
+
+await t.test('positions that cannot be are corrected: nothing is lost, nothing gets another id', async (t) => {
+  for (const [name, sql, expected] of [
+    ['a sink ahead', `UPDATE cursor SET position = position + 100000`, /the sink ndjson \(100480 to 0\)/],
+    ['the last position behind', 'UPDATE store SET position = position - 300', /the last event \(\d+ to \d+\)/],
+  ] as const) {
+    const path = join(t.testdir(), 'store.sqlite');
+    const position = await writeStore(path);
+    const before = await openSqliteStore({ path });
+    const events = await before.outbox(0, 1000);
+    await before.close();
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const { store, lines, issues, quarantined } = await open(path);
+    t.equal(quarantined(), undefined, name);
+    t.match(lines, [{ level: 'error', message: /position in the store was damaged/ }], name);
+    t.match(issues(), [{ code: 'storeRepaired', text: expected }], name);
+    const cursor = await store.cursor('ndjson');
+    t.ok(cursor <= 480, `${name}: the sink gets what it may not have`);
+    t.strictSame(await store.outbox(0, 1000), events, `${name}: the same events with the same ids`);
+    const [next] = await commitEvents(store, commit({ sequence: 2, put: [finding({ on: 'new' })] }));
+    t.equal(next?.position, position + 1, `${name}: positions go on`);
+    await store.close();
+    const again = await open(path);
+    t.same(again.issues(), [], 'until the next start');
+    await again.store.close();
+  }
+});
+
+await t.test('a last position that is damaged while the store is open: the commit is stored', async (t) => {
+  const path = join(t.testdir(), 'store.sqlite');
+  const position = await writeStore(path);
+  const { store, issues } = await open(path);
+  const db = new DatabaseSync(path);
+  db.exec('UPDATE store SET position = position - 300');
+  db.close();
+  const [next] = await commitEvents(store, commit({ sequence: 2, put: [finding({ on: 'new' })] }));
+  t.equal(next?.position, position + 1);
+  t.match(issues(), [{ code: 'storeRepaired' }]);
+  await store.close();
+});
+
+await t.test('a file of the store that is removed while it is open is noticed', async (t) => {
+  for (const file of ['', '-wal']) {
+    const path = join(t.testdir(), 'store.sqlite');
+    await writeStore(path);
+    const { store, isInPlace } = await open(path);
+    await commitEvents(store, commit({ sequence: 2, put: [finding({ on: 'one' })] }));
+    t.ok(isInPlace());
+    rmSync(`${path}${file}`);
+    t.notOk(isInPlace(), `store.sqlite${file}`);
+    await store.close();
+  }
 });
 
 await t.test('a read-only file system', { skip: cannotMount() }, async (t) => {
