@@ -26,31 +26,47 @@ export interface DiskProbeOptions {
   readonly signal: AbortSignal;
 }
 
+/** How often the wait for a probe is counted. */
+const TICK_MS = 500;
+
 /** A busy disk can take seconds for a flush. */
 export const DISK_PROBE = Object.freeze({ intervalMs: 30_000, deadlineMs: 10_000 });
 
 /**
  * Writes one byte to `path` and flushes it, now and then every `intervalMs`, in a thread of the pool. A frozen file
- * system blocks that thread in the kernel: the next probe starts only after its return, so that at most one is blocked.
+ * system blocks that thread in the kernel: the next probe starts only after its return, so that at most one is blocked. The
+ * wait is counted by a timer of the event loop: on a machine without CPU time neither it nor the thread gets its turn, and
+ * the disk is not to blame.
  */
 export function startDiskProbe({ path, intervalMs, deadlineMs, clock, log, signal }: DiskProbeOptions): DiskProbe {
-  let startedMs: number | undefined;
+  let isRunning = false;
+  let silentMs = 0;
   let failure: string | undefined;
-  const silentMs = (): number => (startedMs === undefined ? 0 : clock.monotonic() - startedMs);
-  const isHung = (): boolean => silentMs() >= deadlineMs;
+  const isHung = (): boolean => silentMs >= deadlineMs;
   const problem = (): string | undefined =>
-    isHung() ? `no answer for ${String(Math.round(silentMs() / 1000))} s` : failure;
+    isHung() ? `no answer for ${String(Math.round(silentMs / 1000))} s` : failure;
+  const countSilence = async (over: AbortSignal): Promise<void> => {
+    for (;;) {
+      await sleep(clock, TICK_MS, AbortSignal.any([over, signal]));
+      if (over.aborted || signal.aborted) return;
+      silentMs += TICK_MS;
+    }
+  };
   const probe = async (): Promise<void> => {
-    startedMs = clock.monotonic();
+    isRunning = true;
+    const over = new AbortController();
+    void countSilence(over.signal);
     const result = await writeByte(path);
     if (result !== failure && result !== undefined) log.warn({ path, reason: result }, 'the disk probe failed');
     failure = result;
-    startedMs = undefined;
+    over.abort();
+    silentMs = 0;
+    isRunning = false;
   };
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
-      if (startedMs === undefined) void probe();
-      else log.warn({ path, silentMs: Math.round(silentMs()) }, 'the disk does not answer');
+      if (!isRunning) void probe();
+      else log.warn({ path, silentMs }, 'the disk does not answer');
       await sleep(clock, intervalMs, signal);
     }
   };
