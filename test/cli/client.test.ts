@@ -338,7 +338,10 @@ void t.test('explain, with what was seen', async (t) => {
   );
   // This machine has apt, as CONTRIBUTING says.
   if (existsSync('/etc/debian_version'))
-    t.match((await run('explain', 'kernel.apparmor-profiles')).stdout, /\nOn this host \(debian\)\n {2}apt-get install /);
+    t.match(
+      (await run('explain', 'kernel.apparmor-profiles')).stdout,
+      /\nOn this host \(debian\)\n {2}apt-get install /,
+    );
   for (const title of ['Severity', 'Why', 'What to do', 'What is read', 'Where to read more', 'Benchmarks'])
     t.match(page.stdout, `\n${title}\n`);
   t.ok(
