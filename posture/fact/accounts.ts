@@ -21,7 +21,7 @@ export const openPathSchema = s.object({
   reason: s.string('who can change it: `writable by its group`, `owned by uid 1001`', 256),
 });
 
-/** A private key in the `.ssh` directory of an account. */
+/** A private key below the `.ssh` directory of an account. */
 export const privateKeySchema = s.object({
   path: s.string('file that contains the key', 4096),
   encrypted: s.boolean('true if it needs a passphrase'),
@@ -38,7 +38,7 @@ export const accountSchema = s.object(
     canLogin: s.boolean('false: its shell refuses logins (`nologin`, `false` …)'),
     authorizedKeys: observed(s.list(authorizedKeySchema, '', 256), 'keys that sshd accepts for the account'),
     openPaths: s.list(openPathSchema, 'on the way to its keys, what others can change', 32),
-    privateKeys: observed(s.list(privateKeySchema, '', 64), 'private keys in its `.ssh` directory'),
+    privateKeys: observed(s.list(privateKeySchema, '', 64), 'private keys below its `.ssh` directory, by content'),
     trustFiles: observed(s.list(s.string('', 4096), '', 4), '`.rhosts` and `.shosts` that exist in its home directory'),
   },
   'an account of the node',

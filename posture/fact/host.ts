@@ -28,7 +28,9 @@ export const hostSchema = s.object(
           name: s.oneOf(RARE_MODULES, 'name of the module'),
           loaded: s.boolean('true if it is loaded or built in'),
           available: s.boolean('true if the running kernel has it as a module'),
-          denied: s.boolean('true if modprobe is configured not to load it'),
+          denied: s.boolean(
+            'true if it is not loaded when a program asks for it: by modprobe.d, boot parameters or sysctls',
+          ),
         }),
         '',
         RARE_MODULES.length,
@@ -57,7 +59,9 @@ export const hostSchema = s.object(
       s.list(
         s.object({
           path: s.string('device or file', 4096),
-          protected: s.boolean('true if it is encrypted or compressed memory (zram)'),
+          protected: s.boolean(
+            'true if nothing of it reaches a disk in the clear: encrypted, also below it, or memory (zram)',
+          ),
         }),
         '',
         64,
@@ -69,6 +73,7 @@ export const hostSchema = s.object(
         s.object({
           path: s.string('directory', 256),
           mountPoint: s.string('where the file system that holds it is mounted', 4096),
+          isRoot: s.boolean('true if that is the root file system, whatever part of it is mounted there'),
         }),
         '',
         16,

@@ -7,21 +7,16 @@ import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { ParseCache } from '../parse-cache.ts';
 import { isFault, unseen } from '../read-text.ts';
 import { statTrusted } from '../trusted-path.ts';
-import { findHome, readOwned, statOwned } from './local-path.ts';
+import { findHome, readOwned } from './local-path.ts';
 import type { LocalPaths, OwnedDirectory } from './local-path.ts';
 import type { PasswdEntry } from './password-files.ts';
-import { privateKeyFormat } from './private-key.ts';
+import { readPrivateKeys } from './private-keys.ts';
 import { parseAuthorizedKeys } from './public-key.ts';
 
 /** Bounds for one account: what exceeds them is unreadable. */
 const MAX_KEY_FILE_BYTES = 256 * 1024;
 const MAX_KEYS = 256;
-const MAX_ENTRIES = 64;
-const MAX_PRIVATE_KEY_BYTES = 64 * 1024;
 const MAX_OPEN_PATHS = 32;
-
-/** Files of `.ssh` that hold no private key by their name, ssh(1). */
-const NO_PRIVATE_KEY = /^(?:authorized_keys|known_hosts|config$|environment$|rc$)|\.pub$/;
 
 /** Write permission of group and others, inode(7). */
 const GROUP_WRITE = 0o020;
@@ -52,7 +47,7 @@ export async function readHomeFiles(reader: HomeReader, account: PasswdEntry): P
   }
   return {
     ...keys,
-    privateKeys: await readPrivateKeys(reader, account, home.value),
+    privateKeys: await readPrivateKeys(reader, account.uid, home.value),
     trustFiles: await findTrustFiles(host, home.value, local),
   };
 }
@@ -153,32 +148,6 @@ async function openPathsTo(
     if (reason !== undefined) found.push({ path: clip(at, 4096), reason });
   }
   return { ok: true, value: found };
-}
-
-async function readPrivateKeys(
-  { host, local }: HomeReader,
-  { uid }: PasswdEntry,
-  home: OwnedDirectory,
-): Promise<Account['privateKeys']> {
-  const directory = `${home.path}/.ssh`;
-  const stat = await statOwned(host, local, home, { path: directory, uid });
-  if (!stat.ok) return unseen(stat, directory);
-  const listed = await host.list(directory, { maxEntries: MAX_ENTRIES });
-  if (!listed.ok) return unseen(listed, directory);
-  const keys: { path: string; encrypted: boolean }[] = [];
-  let failed: Account['privateKeys'] | undefined;
-  for (const name of listed.value) {
-    if (NO_PRIVATE_KEY.test(name)) continue;
-    const path = `${directory}/${name}`;
-    const read = await readOwned(host, local, home, { path, uid, maxBytes: MAX_PRIVATE_KEY_BYTES });
-    // A socket of an agent and a directory are no key.
-    if (!read.ok && read.code !== 'absent' && read.code !== 'notRegular')
-      failed ??= unreadable(clip(path, 4096), read.reason);
-    const format = read.ok ? privateKeyFormat(read.value.bytes) : undefined;
-    if (format !== undefined) keys.push({ path: clip(path, 4096), encrypted: format === 'encrypted' });
-  }
-  // A key without a passphrase counts even if another file could not be read.
-  return failed !== undefined && keys.every(({ encrypted }) => encrypted) ? failed : seen(keys, directory);
 }
 
 async function findTrustFiles(host: Host, home: OwnedDirectory, local: LocalPaths): Promise<Account['trustFiles']> {

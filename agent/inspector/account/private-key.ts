@@ -1,5 +1,9 @@
 import { stringAt } from './public-key.ts';
 
+/** The key itself is in a token, sk-api of PROTOCOL.u2f: the file alone opens nothing. */
+const IN_TOKEN = /^sk-/;
+const PEM = /^-----BEGIN (?:(?:RSA|DSA|EC) )?PRIVATE KEY-----\r?\n(Proc-Type: 4,ENCRYPTED)?/gm;
+
 const OPENSSH = '-----BEGIN OPENSSH PRIVATE KEY-----';
 const MAGIC = Buffer.from('openssh-key-v1\0', 'latin1');
 
@@ -11,13 +15,16 @@ const MAGIC = Buffer.from('openssh-key-v1\0', 'latin1');
 export function privateKeyFormat(bytes: Buffer): 'plain' | 'encrypted' | undefined {
   const head = bytes.toString('latin1', 0, 512).trimStart();
   if (head.startsWith(OPENSSH)) {
-    const cipher = openSshSection(bytes)?.cipher;
-    if (cipher === undefined) return undefined;
-    return cipher === 'none' ? 'plain' : 'encrypted';
+    const section = openSshSection(bytes);
+    if (section === undefined || IN_TOKEN.test(stringAt(section.publicKey, 0)?.toString('latin1') ?? ''))
+      return undefined;
+    return section.cipher === 'none' ? 'plain' : 'encrypted';
   }
-  if (head.startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----')) return 'encrypted';
-  if (/^-----BEGIN (?:(?:RSA|DSA|EC) )?PRIVATE KEY-----/.test(head))
-    return /^Proc-Type: 4,ENCRYPTED/m.test(head) ? 'encrypted' : 'plain';
+  // OpenSSL passes over what stands before such a block: certificates, text.
+  const text = bytes.toString('latin1');
+  const blocks = [...text.matchAll(PEM)];
+  if (blocks.length > 0) return blocks.every(([, encrypted]) => encrypted !== undefined) ? 'encrypted' : 'plain';
+  if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----/m.test(text)) return 'encrypted';
   if (/^PuTTY-User-Key-File-\d:/.test(head)) return /^Encryption: none\r?$/m.test(head) ? 'plain' : 'encrypted';
   return undefined;
 }

@@ -9,7 +9,8 @@ import { readKernels, readPermissiveDomains, readRestartRequired } from './kerne
 import { readConfinement, readFileSystems } from './layout.ts';
 import { MODPROBE_DIRECTORIES, readModules } from './modules.ts';
 import { readOpenPorts } from './open-ports.ts';
-import { readBinaryFormats, readSwap } from './system-files.ts';
+import { readSwap } from './swap.ts';
+import { readBinaryFormats } from './system-files.ts';
 
 /** The operating system around the container runtime. */
 export const hostInspector: Inspector<'host'> = {
@@ -31,7 +32,7 @@ async function inspectHost(access: NodeAccess): Promise<HostFact> {
     restartRequired: await readRestartRequired(host),
     permissiveDomains: await readPermissiveDomains(host),
     binaryFormats: await readBinaryFormats(host),
-    swap: await readSwap(host),
+    swap: await readSwap(access),
     fileSystems: await readFileSystems(access),
     daemons: await readConfinement(access),
     openPorts: await readOpenPorts(host),

@@ -18,6 +18,8 @@ export async function readFileSystems(access: CachedHost): Promise<HostFact['fil
   const source = '/proc/1/mountinfo';
   const mounts = await nodeMounts(access, '1');
   if (!mounts.ok) return unreadable(source, mounts.reason);
+  const root = mountAt(mounts.value.entries, '/');
+  if (root === undefined) return unreadable(source, 'no root is mounted');
   const found = [];
   for (const path of DIRECTORIES) {
     const stat = await access.host.stat(path);
@@ -25,7 +27,8 @@ export async function readFileSystems(access: CachedHost): Promise<HostFact['fil
     if (!stat.ok) return unreadable(path, stat.reason);
     const mount = mountAt(mounts.value.entries, stat.value.realPath);
     if (mount === undefined) return unreadable(source, `nothing is mounted above ${path}`);
-    found.push({ path, mountPoint: clip(mount.mountPoint, 4096) });
+    // A directory that is mounted once more (bind) and a subvolume of btrfs have the device of their file system.
+    found.push({ path, mountPoint: clip(mount.mountPoint, 4096), isRoot: mount.device === root.device });
   }
   return seen(found, source);
 }

@@ -3,6 +3,7 @@ import { RARE_MODULES } from '../../../posture/fact/host.ts';
 import type { HostFact } from '../../../posture/fact/host.ts';
 import { NODE_SUBJECT } from '../parse-cache.ts';
 import type { CachedHost } from '../parse-cache.ts';
+import { bootWords } from '../kernel/boot-parameters.ts';
 import { readText, unseen } from '../read-text.ts';
 
 /** Where modprobe reads its configuration, modprobe.d(5); of files with the same name the first counts. */
@@ -13,6 +14,10 @@ export const MODPROBE_DIRECTORIES: readonly string[] = Object.freeze([
   '/usr/lib/modprobe.d',
   '/lib/modprobe.d',
 ]);
+
+const MODULES_DISABLED = '/proc/sys/kernel/modules_disabled';
+const MODPROBE = '/proc/sys/kernel/modprobe';
+const COMMAND_LINE = '/proc/cmdline';
 
 const MAX_FILES = 256;
 const MAX_INDEX_BYTES = 8 * 1024 * 1024;
@@ -36,11 +41,17 @@ export async function readModules(access: CachedHost, release: string): Promise<
   }
   const denied = await readDenied(access);
   if ('reason' in denied) return unreadable(denied.path, denied.reason);
+  const closed = await readText(host, MODULES_DISABLED);
+  const helper = await readText(host, MODPROBE);
+  if (!closed.ok && closed.code !== 'absent') return unreadable(MODULES_DISABLED, closed.reason);
+  if (!helper.ok && helper.code !== 'absent') return unreadable(MODPROBE, helper.reason);
+  // kernel.rst: no module at all is loaded then; without a helper, none when a program asks for what it brings.
+  const isClosed = (closed.ok && closed.value.trim() === '1') || (helper.ok && helper.value.trim() === '');
   const modules = RARE_MODULES.map((name) => ({
     name,
     loaded: isLoaded.has(name),
     available: loaded.ok && installed.has(name),
-    denied: denied.names.has(name),
+    denied: isClosed || denied.names.has(name),
   }));
   return loaded.ok ? seen(modules, '/proc/modules') : absent('/proc/modules');
 }
@@ -55,7 +66,9 @@ export function rareModulesIn(text: string): readonly string[] {
 async function readDenied({
   host,
 }: CachedHost): Promise<{ readonly names: ReadonlySet<string> } | { readonly path: string; readonly reason: string }> {
-  const names = new Set<string>();
+  const cmdline = await readText(host, COMMAND_LINE);
+  if (!cmdline.ok && cmdline.code !== 'absent') return { path: COMMAND_LINE, reason: cmdline.reason };
+  const names = new Set(cmdline.ok ? modulesDeniedAtBoot(cmdline.value) : []);
   const known = new Set<string>();
   for (const directory of MODPROBE_DIRECTORIES) {
     const listed = await host.list(directory, { maxEntries: MAX_FILES });
@@ -70,6 +83,21 @@ async function readDenied({
     }
   }
   return { names };
+}
+
+/**
+ * `module_blacklist=` (kernel-parameters.txt): the kernel refuses modules with exactly these names; of several the last
+ * counts. `modprobe.blacklist=`, kernel-command-line(7) and modprobe(8): as in modprobe.d(5).
+ */
+export function modulesDeniedAtBoot(text: string): readonly string[] {
+  let byKernel: readonly string[] = [];
+  const byModprobe: string[] = [];
+  for (const word of bootWords(text)) {
+    const [, name, value = ''] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (name?.replaceAll('-', '_') === 'module_blacklist') byKernel = value.split(',');
+    if (name === 'modprobe.blacklist') byModprobe.push(...value.split(',').map((each) => each.replaceAll('-', '_')));
+  }
+  return [...byKernel, ...byModprobe];
 }
 
 /**

@@ -26,21 +26,3 @@ export async function readBinaryFormats(host: Host): Promise<HostFact['binaryFor
   }
   return seen(handlers, BINFMT);
 }
-
-/** `/proc/swaps`: `Filename Type Size Used Priority`, the first line is a head. */
-export async function readSwap(host: Host): Promise<HostFact['swap']> {
-  const source = '/proc/swaps';
-  const read = await readText(host, source, 64 * 1024);
-  // A kernel without swap has no such file.
-  if (!read.ok) return read.code === 'absent' ? seen([], source) : unseen(read, source);
-  const areas = [];
-  for (const line of read.value.split('\n').slice(1, 65)) {
-    const path = line.split(/\s/, 1)[0] ?? '';
-    if (path === '') continue;
-    const device = /^\/dev\/(zram\d+|dm-\d+)$/.exec(path)?.[1] ?? '';
-    const uuid = device.startsWith('dm-') ? await readText(host, `/sys/block/${device}/dm/uuid`, 4096) : undefined;
-    const isEncrypted = uuid?.ok === true && uuid.value.startsWith('CRYPT-');
-    areas.push({ path: clip(path, 4096), protected: device.startsWith('zram') || isEncrypted });
-  }
-  return seen(areas, source);
-}

@@ -9,13 +9,19 @@ const KEPT: ReadonlySet<string> = new Set(BOOT_PARAMETERS);
  */
 export function parseBootParameters(text: string): Readonly<Record<string, string>> {
   const parameters: Record<string, string> = {};
-  for (const word of wordsOf(text.trim())) {
-    if (word === '--') break;
+  for (const word of bootWords(text)) {
     const equals = word.indexOf('=');
     const name = (equals === -1 ? word : word.slice(0, equals)).replaceAll('-', '_');
-    if (KEPT.has(name)) parameters[name] = clip(equals === -1 ? '' : word.slice(equals + 1), 256);
+    if (KEPT.has(name)) parameters[name] = clip(equals === -1 ? '' : word.slice(equals + 1), 1024);
   }
   return parameters;
+}
+
+/** The words of `/proc/cmdline` before `--`. */
+export function bootWords(text: string): readonly string[] {
+  const words = wordsOf(text.trim());
+  const end = words.indexOf('--');
+  return end === -1 ? words : words.slice(0, end);
 }
 
 function wordsOf(text: string): readonly string[] {

@@ -9,8 +9,10 @@ import type { Inspector } from '../inspector.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { observeText, readText, unseen } from '../read-text.ts';
 import { parseBootParameters } from './boot-parameters.ts';
+import { readCoreHelper } from './core-helper.ts';
 import { readLsmState } from './lsm-state.ts';
 import { cgroupVersion, parseNumber, parseSwitch, parseWords } from './parse.ts';
+import { readRouteLocalnet } from './route-localnet.ts';
 import { readSysctls } from './sysctls.ts';
 
 const VULNERABILITIES = '/sys/devices/system/cpu/vulnerabilities';
@@ -35,6 +37,8 @@ async function inspectKernel(access: NodeAccess): Promise<KernelFact> {
     cpuVulnerabilities: await readVulnerabilities(host),
     tainted: await observeText(host, '/proc/sys/kernel/tainted', parseNumber),
     moduleSignatureEnforced: await observeText(host, '/sys/module/module/parameters/sig_enforce', parseSwitch),
+    coreHelper: await readCoreHelper(host),
+    routeLocalnet: await readRouteLocalnet(host),
     capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
     cgroupVersion: await readCgroupVersion(access),
   };

@@ -17,7 +17,14 @@ import {
 } from './parse.ts';
 
 const SECURITYFS = '/sys/kernel/security';
-const SECURE_BOOT = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+const EFI_VARIABLES = '/sys/firmware/efi/efivars';
+const SECURE_BOOT = `${EFI_VARIABLES}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
+/** UEFI 2.10, 32.3: with 1 the firmware accepts new keys from everybody. */
+const SETUP_MODE = `${EFI_VARIABLES}/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
+/** 1: shim was told (mokutil --disable-validation) to start what nobody signed. */
+const SHIM_INSECURE = `${EFI_VARIABLES}/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23`;
+/** First bit of the attributes that come before the value. */
+const EFI_VARIABLE_NON_VOLATILE = 1;
 const MAX_PROFILE_BYTES = 4 * 1024 * 1024;
 
 /** What the kernel says about its security modules and how it was booted. */
@@ -92,17 +99,33 @@ async function readSelinux(host: Host, lsm: KernelFact['lsm']): Promise<KernelFa
   return fileSystems.value.includes('\tselinuxfs\n') ? unreadable(path, hidden) : absent(path);
 }
 
+/** What takes Secure Boot back although it is on: the kernel asks for the same (drivers/firmware/efi/libstub). */
+async function readExceptions(host: Host): Promise<Observed<boolean>> {
+  for (const path of [SETUP_MODE, SHIM_INSECURE]) {
+    const read = await host.readFile(path, { maxBytes: 64 });
+    if (!read.ok && read.code === 'absent') continue;
+    if (!read.ok) return unreadable(path, read.reason);
+    const value = parseSecureBoot(read.value);
+    if (value === undefined) return unreadable(path, 'its content is not understood');
+    // A variable that outlives a restart was not made by shim, so the kernel passes over it.
+    const isOfSystem = path === SHIM_INSECURE && ((read.value[0] ?? 0) & EFI_VARIABLE_NON_VOLATILE) !== 0;
+    if (value && !isOfSystem) return seen(false, path);
+  }
+  return seen(true, SECURE_BOOT);
+}
+
 async function readSecureBoot(access: NodeAccess): Promise<Observed<boolean>> {
   const { host } = access;
   const read = await host.readFile(SECURE_BOOT);
   if (read.ok) {
     const value = parseSecureBoot(read.value);
-    return value === undefined ? unreadable(SECURE_BOOT, 'its content is not understood') : seen(value, SECURE_BOOT);
+    if (value === undefined) return unreadable(SECURE_BOOT, 'its content is not understood');
+    return value ? readExceptions(host) : seen(false, SECURE_BOOT);
   }
   if (read.code !== 'absent') return unseen(read, SECURE_BOOT);
   const efi = await host.stat('/sys/firmware/efi');
   if (efi.ok) {
-    const variables = await host.list('/sys/firmware/efi/efivars');
+    const variables = await host.list(EFI_VARIABLES);
     // Firmware that cannot do Secure Boot has other variables, but not this one.
     if (variables.ok && variables.value.length > 0) return seen(false, SECURE_BOOT);
     return unreadable(SECURE_BOOT, 'efivarfs is not mounted at /sys/firmware/efi/efivars');

@@ -62,8 +62,12 @@ export const HOST_LAYOUT_CHECKS: readonly NodeCheck[] = Object.freeze([
       const expected = 'a file system of its own';
       return judgeList({
         failed: all
-          .filter(({ mountPoint }) => mountPoint === '/')
-          .map(({ path }) => ({ source, seen: `${path} is on the root file system`, expected })),
+          .filter(({ isRoot }) => isRoot)
+          .map(({ path, mountPoint }) => ({
+            source,
+            seen: `${path} is on the root file system${mountPoint === '/' ? '' : `, which is mounted once more at ${quote(mountPoint)}`}`,
+            expected,
+          })),
         unread: [],
         passed: { source, seen: 'none is on the root file system', expected },
         reason: 'a directory that fills up is on the root file system',

@@ -2,24 +2,10 @@ import type { KernelFact } from '../../fact/kernel.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { quoteList } from '../evidence-text.ts';
+import { weakenedBy } from './weakening-parameters.ts';
 
-/** Parameters that switch a protection off, by Documentation/admin-guide/kernel-parameters.txt. Empty: by its presence. */
-const WEAKENING: readonly (readonly [name: string, value: string])[] = [
-  ['mitigations', 'off'],
-  ['nokaslr', ''],
-  ['norandmaps', ''],
-  ['nosmep', ''],
-  ['nosmap', ''],
-  ['nopti', ''],
-  ['pti', 'off'],
-  ['noexec', 'off'],
-  ['audit', '0'],
-  ['audit', 'off'],
-  ['module.sig_enforce', '0'],
-];
-
-/** A shell as first process is a root shell without a password at the next boot. */
-const SHELLS: ReadonlySet<string> = new Set(['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox']);
+/** Security modules that confine root. */
+const ACCESS_CONTROLS: ReadonlySet<string> = new Set(['apparmor', 'selinux', 'smack', 'tomoyo']);
 
 export const bootParameters = nodeCheck({
   id: 'kernel.boot-parameters',
@@ -38,8 +24,14 @@ export const bootParameters = nodeCheck({
     const { commandLine } = kernel;
     if (commandLine.state === 'unreadable') return unknownBecause(`${commandLine.source}: ${commandLine.reason}`);
     if (commandLine.state === 'absent') return unknownBecause(`${commandLine.source} does not exist`);
-    const weak = [...weakening(commandLine.value), ...accessControlOff(kernel, commandLine.value)];
+    const { off, undecided } = weakenedBy(commandLine.value, kernel);
+    const weak = [...off, ...accessControlOff(kernel, commandLine.value)];
     const evidence = { source: commandLine.source, expected: 'no parameter that switches a protection off' };
+    if (weak.length === 0 && undecided.length > 0)
+      return unknownBecause(`whether it has an effect: ${kernel.cpuVulnerabilities.source} was not read`, {
+        ...evidence,
+        seen: quoteList(undecided),
+      });
     return weak.length === 0
       ? pass({ ...evidence, seen: 'none of them' })
       : fail(`the kernel was booted with ${quoteList(weak)}`, { ...evidence, seen: quoteList(weak) });
@@ -48,19 +40,6 @@ export const bootParameters = nodeCheck({
 
 type Parameters = Readonly<Record<string, string>>;
 
-function weakening(parameters: Parameters): readonly string[] {
-  const weak: string[] = [];
-  for (const [name, value] of WEAKENING) {
-    if (!Object.hasOwn(parameters, name)) continue;
-    if (value === '') weak.push(name);
-    // mitigations takes a list: `off,nosmt` is off as well.
-    else if (parameters[name]?.split(',').includes(value) === true) weak.push(`${name}=${value}`);
-  }
-  const init = Object.hasOwn(parameters, 'init') ? (parameters['init'] ?? '') : '';
-  if (SHELLS.has(init.slice(init.lastIndexOf('/') + 1))) weak.push(`init=${init}`);
-  return weak;
-}
-
 /** A host that uses one security module disables the other, which is no weakness. */
 function accessControlOff({ lsm }: KernelFact, parameters: Parameters): readonly string[] {
   const active = lsm.state === 'seen' ? lsm.value : [];
@@ -68,5 +47,9 @@ function accessControlOff({ lsm }: KernelFact, parameters: Parameters): readonly
   if (parameters['apparmor'] === '0' && !active.includes('selinux')) off.push('apparmor=0');
   if (parameters['selinux'] === '0' && !active.includes('apparmor')) off.push('selinux=0');
   if (parameters['enforcing'] === '0' && !active.includes('apparmor')) off.push('enforcing=0');
+  const names = (value: string | undefined): boolean =>
+    value === undefined || value.split(',').some((each) => ACCESS_CONTROLS.has(each));
+  if (!names(active.join(',')))
+    for (const name of ['security', 'lsm']) if (!names(parameters[name])) off.push(`${name}=${parameters[name] ?? ''}`);
   return off;
 }

@@ -1,4 +1,5 @@
 import { failAs, manual, notApplicable, pass, unknownBecause } from '../../verdict.ts';
+import type { KernelFact } from '../../fact/kernel.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { nodeCheck } from '../check.ts';
 import { quote } from '../evidence-text.ts';
@@ -16,7 +17,7 @@ export const corePattern = nodeCheck({
   judgedBy: 'effect',
   severity: 'high',
   severityLevels: [
-    { severity: 'high', when: 'the helper is in a directory that others can write to' },
+    { severity: 'high', when: 'others can change the helper, or write to its directory' },
     { severity: 'low', when: 'the pattern is relative' },
   ],
   rationale:
@@ -36,18 +37,48 @@ export const corePattern = nodeCheck({
       seen: pattern === '' ? 'empty' : quote(pattern),
       expected: 'an absolute path, or the helper of a package',
     };
-    if (pattern.startsWith('|')) return judgeHelper(pattern.slice(1).trim(), evidence);
+    if (pattern.startsWith('|')) return judgeHelper(pattern.slice(1).trim(), evidence, kernel.coreHelper);
+    // coredump sockets, core(5): `@/run/x`, `@@/run/x`.
+    if (/^@@?\//.test(pattern) && hasCoredumpSockets(kernel.release))
+      return manual('find out which program listens on this socket', evidence);
     return pattern.startsWith('/')
       ? pass(evidence)
       : failAs('low', 'core dumps are written to the current directory of the process', evidence);
   },
 });
 
-function judgeHelper(command: string, evidence: Evidence): Judgement {
+/** Linux 6.16 added them; before, such a pattern is the name of a file. */
+function hasCoredumpSockets(release: string): boolean {
+  const [, major = '0', minor = '0'] = /^(\d{1,4})\.(\d{1,4})/.exec(release) ?? [];
+  return Number(major) > 6 || (Number(major) === 6 && Number(minor) >= 16);
+}
+
+function judgeHelper(command: string, evidence: Evidence, helper: KernelFact['coreHelper']): Judgement {
   // `/usr/../tmp/x` is in /tmp, and no package sets such a path.
   if (command.includes('/../') || startsWithAny(command, WRITABLE_DIRECTORIES))
     return failAs('high', 'the kernel runs a helper as root from a directory that others can write to', evidence);
-  if (startsWithAny(command, PROGRAM_DIRECTORIES)) return pass(evidence);
+  if (helper.state !== 'seen')
+    return unknownBecause(
+      `who can change the helper: ${helper.source}: ${helper.state === 'unreadable' ? helper.reason : 'it was not read'}`,
+      evidence,
+    );
+  const { path, isMissing, changeable } = helper.value;
+  const who = { source: path, expected: 'only root can change it' };
+  if (changeable !== '')
+    return failAs('high', 'the kernel runs a helper as root that others can change', evidence, {
+      ...who,
+      seen: changeable,
+    });
+  if (startsWithAny(path, WRITABLE_DIRECTORIES))
+    return failAs('high', 'the kernel runs a helper as root from a directory that others can write to', evidence, {
+      ...who,
+      seen: 'it is there, links followed',
+    });
+  if (startsWithAny(path, PROGRAM_DIRECTORIES))
+    return pass(evidence, {
+      ...who,
+      seen: isMissing ? 'it does not exist, and only root can create it' : 'only root can',
+    });
   return manual('find out which package contains the helper program', evidence);
 }
 

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, linkSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import t from 'tap';
@@ -97,6 +97,55 @@ t.test('lines of passwd and login.defs', (t) => {
   t.equal(parsePasswd('root:x:0:0:r:/root:/bin/sh\n+::0:0:::\n#x:x:0:0::/:/\nbad\n').length, 1);
   t.equal(systemUidMax('#SYS_UID_MAX 1\nUID_MIN\t\t 1000\n'), 999);
   t.equal(systemUidMax(''), 999);
+  t.end();
+});
+
+// The reference is ssh-keygen: it shows the public key of a private one that it can use without a passphrase.
+t.test('what ssh-keygen takes for a private key', WITH_KEYGEN, (t) => {
+  const plain = readFileSync(makeKey(t, 'rsa', '2048', '', ['-m', 'PEM']), 'utf8');
+  const locked = readFileSync(makeKey(t, 'rsa', '2048', 'geheim123', ['-m', 'PEM']), 'utf8');
+  const own = readFileSync(makeKey(t, 'ed25519', ''), 'utf8');
+  const rows: Readonly<Record<string, string>> = {
+    plain,
+    locked,
+    own,
+    'text before PEM': `Bag Attributes\n    friendlyName: x\n${plain}`,
+    'a certificate before PEM': `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${plain}`,
+    'text before a key of OpenSSH': `x\n${own}`,
+    'text after a key of OpenSSH': `${own}\nssh-ed25519 AAAA\n`,
+    'many lines after it': `${own}${'x'.repeat(70)}\n`.padEnd(900_000, 'y\n'),
+    'windows line ends': plain.replaceAll('\n', '\r\n'),
+    'known hosts': 'example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVCDwRWVIAPMiqVnDKoMnR0dVh4Ke9j3bHc0EJpsd3N\n',
+  };
+  for (const [name, content] of Object.entries(rows)) {
+    const path = join(temporaryDirectory(t), 'key');
+    writeFileSync(path, content, { mode: 0o600 });
+    const { status } = spawnSync('ssh-keygen', ['-y', '-P', '', '-f', path], { stdio: 'ignore' });
+    t.equal(privateKeyFormat(Buffer.from(content)) === 'plain', status === 0, name);
+  }
+  t.end();
+});
+
+// PROTOCOL.key and PROTOCOL.u2f: the file of a key in a token holds a handle, not the key.
+t.test('a key in a token', (t) => {
+  const text = (...parts: readonly (string | Buffer)[]): Buffer =>
+    Buffer.concat(
+      parts.flatMap((part) => [Buffer.from(Uint32Array.of(part.length).buffer).swap32(), Buffer.from(part)]),
+    );
+  const key = (type: string): Buffer => {
+    const one = Buffer.from([0, 0, 0, 1]);
+    const head = Buffer.concat([
+      Buffer.from('openssh-key-v1\0'),
+      text('none', 'none', ''),
+      one,
+      text(text(type, 'x'), ''),
+    ]);
+    return Buffer.from(
+      `-----BEGIN OPENSSH PRIVATE KEY-----\n${head.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`,
+    );
+  };
+  t.equal(privateKeyFormat(key('sk-ssh-ed25519@openssh.com')), undefined);
+  t.equal(privateKeyFormat(key('ssh-ed25519')), 'plain');
   t.end();
 });
 
@@ -225,6 +274,37 @@ t.test('file systems that may not answer are not touched', async (t) => {
   // The account sys of Debian.
   const sys = await inspect(t, { '/etc/passwd': 'sys:x:3:3:sys:/dev:/usr/sbin/nologin\n', '/dev/null': '' });
   t.match(ada(sys, 'sys'), { authorizedKeys: { state: 'absent' }, privateKeys: { state: 'absent' } });
+});
+
+t.test('private keys wherever `.ssh` holds them', async (t) => {
+  const PLAIN = '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n';
+  const LOCKED = PLAIN.replace('\n', '\nProc-Type: 4,ENCRYPTED\n');
+  const of = async (tree: Tree): Promise<Account['privateKeys']> =>
+    ada(await inspect(t, { '/home/ada/.ssh/authorized_keys': KEY_LINE, ...tree })).privateKeys;
+  const ssh = '/home/ada/.ssh';
+  for (const name of [
+    'keys/id',
+    'known_hosts_key',
+    'known_hosts',
+    'config',
+    'id.pub',
+    'a/b/c/d/e',
+    '.hidden',
+    'authorized_keys2',
+  ])
+    t.match(await of({ [`${ssh}/${name}`]: PLAIN }), { value: [{ path: `${ssh}/${name}`, encrypted: false }] }, name);
+  t.match(await of({}), { state: 'seen', value: [] });
+  // ssh takes no key from a file of more than 1 MiB.
+  t.match(await of({ [`${ssh}/known_hosts`]: 'x'.repeat(1024 * 1024 + 1) }), { state: 'seen', value: [] });
+  t.match(await of({ [`${ssh}/id`]: '-> /etc/shadow' }), { state: 'unreadable', reason: /symbolic link/ });
+  t.match(await of({ [`${ssh}/config`]: '-> /home/ada/dotfiles/config' }), { state: 'seen', value: [] });
+  t.match(await of({ [`${ssh}/keys`]: '-> /root/.ssh', '/root/.ssh/id': PLAIN }), { state: 'unreadable' });
+  const many = Object.fromEntries(
+    Array.from({ length: 300 }, (_, index) => [`${ssh}/k/${String(index)}`, LOCKED]),
+  ) as Tree;
+  t.match(await of(many), { state: 'unreadable' });
+  const first = await of({ ...many, [`${ssh}/id`]: PLAIN });
+  t.match(first, { value: [{ path: `${ssh}/id`, encrypted: false }] }, 'many others hide none');
 });
 
 t.test('what cannot be read is not guessed', async (t) => {

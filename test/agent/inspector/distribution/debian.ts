@@ -124,6 +124,15 @@ export const DEBIAN_FAMILY: readonly DistributionLayout[] = [
     },
     modes: DEBIAN_MODES,
     changes: [
+      // The value that Ubuntu ships.
+      {
+        files: { '/proc/sys/kernel/apparmor_restrict_unprivileged_unconfined': '0\n' },
+        fails: ['kernel.user-namespaces'],
+      },
+      {
+        files: { '/proc/sys/net/ipv4/conf/eth0/route_localnet': '1\n' },
+        fails: ['kernel.route-localnet'],
+      },
       {
         files: {
           [HARDENING]: `${HARDENED_SSHD.replace(/^(?:PasswordAuth|AuthenticationM).*\n/gm, '')}${STRONG_LINES}`,

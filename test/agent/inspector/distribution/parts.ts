@@ -102,7 +102,10 @@ export const KEYS = hostKeys();
 export const NO_TIOCSTI = ['dev.tty.legacy_tiocsti'] as const;
 export const NO_IO_URING = ['kernel.io_uring_disabled'] as const;
 export const ONLY_DEBIAN = ['kernel.unprivileged_userns_clone'] as const;
-export const ONLY_UBUNTU = ['kernel.apparmor_restrict_unprivileged_userns'] as const;
+export const ONLY_UBUNTU = [
+  'kernel.apparmor_restrict_unprivileged_unconfined',
+  'kernel.apparmor_restrict_unprivileged_userns',
+] as const;
 
 /** What systemd-coredump sets in /usr/lib/sysctl.d/50-coredump.conf. */
 export const COREDUMP = {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
 import { hostInspector } from '../../../../agent/inspector/host/inspect.ts';
-import { deniedModules, rareModulesIn } from '../../../../agent/inspector/host/modules.ts';
+import { deniedModules, modulesDeniedAtBoot, rareModulesIn } from '../../../../agent/inspector/host/modules.ts';
 import { HOST_CHECKS } from '../../../../posture/check/host/host-checks.ts';
 import { HOST_LAYOUT_CHECKS } from '../../../../posture/check/host/layout-checks.ts';
 import { hostSchema } from '../../../../posture/fact/host.ts';
@@ -141,12 +141,135 @@ t.test('policy modules that semanage made', async (t) => {
   t.match(fact.permissiveDomains, { value: ['container_t'] });
 });
 
-t.test('encrypted swap, and handlers of binary formats', async (t) => {
+/** A device of /sys/block with what it stands on. */
+function device(
+  name: string,
+  { uuid, on = [], more = {} }: { uuid?: string; on?: readonly string[]; more?: Tree },
+): Tree {
+  const at = `/sys/block/${name}`;
+  return {
+    ...(uuid === undefined ? {} : { [`${at}/dm/uuid`]: `${uuid}\n` }),
+    ...(Object.fromEntries(on.map((slave) => [`${at}/slaves/${slave}/size`, '1\n'])) as Tree),
+    ...(Object.fromEntries(Object.entries(more).map(([file, text]) => [`${at}/${file}`, text])) as Tree),
+  };
+}
+const LUKS = 'CRYPT-LUKS2-0123456789abcdef0123456789abcdef-cryptswap';
+const swapOn = (path: string, type = 'partition'): Tree => ({
+  '/proc/swaps': `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${path}\t${type}\t8388604\t0\t-2\n`,
+});
+const ROOT_ON = (source: string, number: string, fsType = 'ext4'): Tree => ({
+  '/proc/1/mountinfo': `22 1 ${number} / / rw,relatime shared:1 - ${fsType} ${source} rw\n`,
+});
+
+// What reaches a disk in the clear: the targets of the device mapper, zram.rst, and where a swap file is.
+const AREAS: readonly (readonly [name: string, tree: Tree, isProtected: boolean])[] = [
+  ['a partition', swapOn('/dev/sda2'), false],
+  ['dm-crypt', { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: LUKS, on: ['sda2'] }) }, true],
+  [
+    'plain dm-crypt with a random key',
+    { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: 'CRYPT-PLAIN-swap' }) },
+    true,
+  ],
+  [
+    'integrity alone',
+    { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: 'CRYPT-INTEGRITY-swap', on: ['sda2'] }) },
+    false,
+  ],
+  ['verity', { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: 'CRYPT-VERITY-0123-x', on: ['sda2'] }) }, false],
+  ['LVM on a disk', { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: 'LVM-x', on: ['sda2'] }) }, false],
+  [
+    'LVM on LUKS',
+    { ...swapOn('/dev/dm-1'), ...device('dm-1', { uuid: 'LVM-x', on: ['dm-0'] }), ...device('dm-0', { uuid: LUKS }) },
+    true,
+  ],
+  [
+    'LVM on LUKS and on a disk',
+    {
+      ...swapOn('/dev/dm-1'),
+      ...device('dm-1', { uuid: 'LVM-x', on: ['dm-0', 'sdb'] }),
+      ...device('dm-0', { uuid: LUKS }),
+    },
+    false,
+  ],
+  [
+    'integrity on LUKS on RAID',
+    {
+      ...swapOn('/dev/dm-2'),
+      ...device('dm-2', { uuid: 'CRYPT-INTEGRITY-x', on: ['dm-1'] }),
+      ...device('dm-1', { uuid: LUKS, on: ['md0'] }),
+      ...device('md0', { on: ['sda', 'sdb'] }),
+    },
+    true,
+  ],
+  [
+    'a node of a system without udev',
+    { ...swapOn('/dev/mapper/s'), '/dev/mapper/s': '', ...device('dm-1', { uuid: LUKS, more: { 'dm/name': 's\n' } }) },
+    true,
+  ],
+  [
+    'a link of udev',
+    { ...swapOn('/dev/mapper/s'), '/dev/mapper/s': '-> ../dm-1', '/dev/dm-1': '', ...device('dm-1', { uuid: LUKS }) },
+    true,
+  ],
+  ['zram of an old kernel', swapOn('/dev/zram0'), true],
+  ['zram', { ...swapOn('/dev/zram0'), ...device('zram0', { more: { backing_dev: 'none\n' } }) }, true],
+  [
+    'zram with a disk behind',
+    { ...swapOn('/dev/zram0'), ...device('zram0', { more: { backing_dev: '/dev/sdb1\n' } }) },
+    false,
+  ],
+  [
+    'zram with an encrypted disk behind',
+    {
+      ...swapOn('/dev/zram0'),
+      ...device('zram0', { more: { backing_dev: '/dev/dm-0\n' } }),
+      ...device('dm-0', { uuid: LUKS }),
+    },
+    true,
+  ],
+  [
+    'a file on a disk',
+    {
+      ...swapOn('/swap\\040file', 'file'),
+      ...ROOT_ON('/dev/sda1', '8:1'),
+      '/sys/dev/block/8:1': '-> ../../devices/sda/sda1',
+    },
+    false,
+  ],
+  [
+    'a file on LUKS',
+    {
+      ...swapOn('/swapfile', 'file'),
+      ...ROOT_ON('/dev/mapper/root', '254:0'),
+      '/sys/dev/block/254:0': '-> ../../devices/virtual/block/dm-0',
+      ...device('dm-0', { uuid: LUKS }),
+    },
+    true,
+  ],
+  [
+    'a file on btrfs on LUKS',
+    { ...swapOn('/swapfile', 'file'), ...ROOT_ON('/dev/dm-0', '0:25', 'btrfs'), ...device('dm-0', { uuid: LUKS }) },
+    true,
+  ],
+  [
+    'a loop device on a file on a disk',
+    {
+      ...swapOn('/dev/loop0'),
+      ...device('loop0', { more: { 'loop/backing_file': '/swap.img\n' } }),
+      ...ROOT_ON('/dev/sda1', '8:1'),
+    },
+    false,
+  ],
+];
+t.test('swap areas', async (t) => {
+  for (const [name, tree, isProtected] of AREAS) {
+    const { swap } = await inspect(t, tree);
+    t.match(swap, { state: 'seen', value: [{ protected: isProtected }] }, name);
+  }
+});
+
+t.test('handlers of binary formats', async (t) => {
   const fact = await inspect(t, {
-    '/proc/swaps':
-      'Filename Type Size Used Priority\n/dev/dm-1 partition 1 0 -2\n/dev/dm-2 partition 1 0 -2\n/dev/zram0 x 1 0 1\n',
-    '/sys/block/dm-1/dm/uuid': 'CRYPT-LUKS2-x\n',
-    '/sys/block/dm-2/dm/uuid': 'LVM-x\n',
     '/proc/sys/fs/binfmt_misc/register': '',
     '/proc/sys/fs/binfmt_misc/status': 'enabled\n',
     // As the kernel prints it, binfmt-misc.rst.
@@ -154,8 +277,35 @@ t.test('encrypted swap, and handlers of binary formats', async (t) => {
       'enabled\ninterpreter /usr/bin/qemu-arm\nflags: OCF\noffset 0\nmagic 7f454c46\n',
     '/proc/sys/fs/binfmt_misc/off': 'disabled\ninterpreter /x\nflags: C\n',
   });
-  t.same(fact.swap.state === 'seen' && fact.swap.value.map((area) => area.protected), [true, false, true]);
   t.match(fact.binaryFormats, { value: [{ name: 'qemu-arm', interpreter: '/usr/bin/qemu-arm', flags: 'OCF' }] });
+});
+
+t.test('modules that the kernel does not load', async (t) => {
+  const debian = LAYOUTS['debian'] ?? {};
+  const installed = {
+    ...debian,
+    '/lib/modules/6.1.0-18-amd64/modules.dep': 'kernel/net/tipc/tipc.ko:\nkernel/drivers/usb/storage/usb-storage.ko:\n',
+  };
+  const rows: readonly (readonly [Tree, readonly string[]])[] = [
+    [{}, ['host.rare-modules']],
+    [{ '/proc/sys/kernel/modules_disabled': '1\n' }, []],
+    [{ '/proc/sys/kernel/modules_disabled': '1\n', '/proc/modules': 'tipc 1 0 - Live 0x0\n' }, ['host.rare-modules']],
+    [
+      { '/proc/sys/kernel/modules_disabled': '0\n', '/proc/sys/kernel/modprobe': '/sbin/modprobe\n' },
+      ['host.rare-modules'],
+    ],
+    // kernel.rst: no module is loaded when something asks for it.
+    [{ '/proc/sys/kernel/modprobe': '\n' }, []],
+    [{ '/proc/cmdline': 'ro module_blacklist=tipc,usb_storage quiet\n' }, []],
+    [{ '/proc/cmdline': 'module-blacklist=tipc,usb_storage\n' }, []],
+    // The kernel compares the name of the module, which has no hyphen.
+    [{ '/proc/cmdline': 'module_blacklist=tipc,usb-storage\n' }, ['host.rare-modules']],
+    [{ '/proc/cmdline': 'modprobe.blacklist=tipc modprobe.blacklist=usb-storage\n' }, []],
+    [{ '/proc/cmdline': 'module_blacklist=tipc,usb_storage module_blacklist=sctp\n' }, ['host.rare-modules']],
+    [{ '/proc/cmdline': 'quiet -- module_blacklist=tipc,usb_storage\n' }, ['host.rare-modules']],
+  ];
+  for (const [files, fails] of rows)
+    t.same(failing(await inspect(t, { ...installed, ...files })), fails, JSON.stringify(files));
 });
 
 t.test('what modprobe reads', (t) => {
@@ -173,6 +323,7 @@ t.test('what modprobe reads', (t) => {
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
       deniedModules(noise);
       rareModulesIn(noise);
+      modulesDeniedAtBoot(noise);
     }),
     SEED,
   );

@@ -8,19 +8,38 @@ t.test('file systems of directories, links followed', async (t) => {
   const host = treeHost(t, {
     '/proc/1/mountinfo': [
       '22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw',
+      // As `mount --bind /srv/containers /var/lib/containers` makes it.
+      '32 22 254:0 /srv/containers /var/lib/containers rw,relatime shared:1 - ext4 /dev/vda rw',
       '31 22 254:2 / /data rw,relatime shared:3 - ext4 /dev/vdb rw',
       '',
     ].join('\n'),
     '/data/log/x': '',
+    '/var/lib/containers/x': '',
     '/var/log': '-> /data/log',
     '/var/lib/kubelet/x': '',
   });
   const read = await readFileSystems({ host, cache: createParseCache() });
   t.same(read.state === 'seen' && read.value, [
-    { path: '/var/lib/kubelet', mountPoint: '/' },
-    { path: '/var/log', mountPoint: '/data' },
+    { path: '/var/lib/containers', mountPoint: '/var/lib/containers', isRoot: true },
+    { path: '/var/lib/kubelet', mountPoint: '/', isRoot: true },
+    { path: '/var/log', mountPoint: '/data', isRoot: false },
   ]);
   t.match(await readFileSystems({ host: treeHost(t, {}), cache: createParseCache() }), { state: 'unreadable' });
+});
+
+t.test('subvolumes of one btrfs', async (t) => {
+  const host = treeHost(t, {
+    '/proc/1/mountinfo': [
+      '22 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/vda2 rw,subvol=/@',
+      '30 22 0:25 /@log /var/log rw,relatime shared:2 - btrfs /dev/vda2 rw,subvol=/@log',
+      '31 22 0:31 / /var/lib/kubelet rw,relatime shared:3 - btrfs /dev/vdb rw,subvol=/',
+      '',
+    ].join('\n'),
+    '/var/log/x': '',
+    '/var/lib/kubelet/x': '',
+  });
+  const read = await readFileSystems({ host, cache: createParseCache() });
+  t.match(read, { value: [{ isRoot: false }, { path: '/var/log', isRoot: true }] });
 });
 
 t.test('daemons and their labels', async (t) => {

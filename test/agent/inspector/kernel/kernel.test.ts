@@ -1,3 +1,5 @@
+import { chmodSync, chownSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -129,11 +131,86 @@ t.test('Secure Boot: BIOS, firmware without it, and a masked directory are three
   t.match((await kernelOf(t, { [other]: '' })).secureBoot, { state: 'seen', value: false });
   const on = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
   t.match((await kernelOf(t, { [on]: Uint8Array.of(6, 0, 0, 0, 1) })).secureBoot, { state: 'seen', value: true });
+  // drivers/firmware/efi/libstub/secureboot.c: what the kernel takes for Secure Boot that is not in force.
+  const efi = '/sys/firmware/efi/efivars';
+  const setup = `${efi}/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
+  const shim = `${efi}/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23`;
+  const rows: readonly (readonly [Tree, Partial<KernelFact['secureBoot']>])[] = [
+    [
+      { [setup]: Uint8Array.of(6, 0, 0, 0, 0), [shim]: Uint8Array.of(6, 0, 0, 0, 0) },
+      { state: 'seen', value: true },
+    ],
+    [{ [setup]: Uint8Array.of(6, 0, 0, 0, 1) }, { state: 'seen', value: false, source: setup }],
+    [{ [shim]: Uint8Array.of(6, 0, 0, 0, 1) }, { state: 'seen', value: false, source: shim }],
+    // Somebody wrote it from the running system: it outlives a restart.
+    [{ [shim]: Uint8Array.of(7, 0, 0, 0, 1) }, { state: 'seen', value: true }],
+    [{ [shim]: Uint8Array.of(6) }, { state: 'unreadable' }],
+  ];
+  for (const [files, expected] of rows)
+    t.match((await kernelOf(t, { [on]: Uint8Array.of(6, 0, 0, 0, 1), ...files })).secureBoot, expected);
   const masked = '1 2 0:3 / /sys/firmware ro - tmpfs tmpfs ro\n';
   t.match((await kernelOf(t, { '/proc/self/mountinfo': masked })).secureBoot, {
     state: 'unreadable',
     reason: /masked/,
   });
+});
+
+t.test('interfaces with route_localnet', async (t) => {
+  const conf = '/proc/sys/net/ipv4/conf';
+  const self: Tree = { ...namespaceLinks(1, INITIAL), '/proc/self/ns/net': `-> net:[${String(INITIAL.net)}]` };
+  const on = (values: Readonly<Record<string, string>>): Tree => ({
+    ...self,
+    ...(Object.fromEntries(
+      Object.entries({ all: '0', default: '0', lo: '0', 'eth0.100': '0', ...values }).map(([name, value]) => [
+        `${conf}/${name}/route_localnet`,
+        `${value}\n`,
+      ]),
+    ) as Tree),
+  });
+  t.match((await kernelOf(t, on({}))).routeLocalnet, { state: 'seen', value: [] });
+  const some = (await kernelOf(t, on({ 'eth0.100': '1', docker0: '1', default: '1', all: '1' }))).routeLocalnet;
+  t.same(some.state === 'seen' && some.value, ['all', 'default', 'docker0', 'eth0.100']);
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`Veth${String(index)}`, '1']));
+  t.match((await kernelOf(t, on({ ...many, all: '1' }))).routeLocalnet, { value: ['all'] });
+  t.match((await kernelOf(t, self)).routeLocalnet, { state: 'absent' });
+  t.match((await kernelOf(t, { ...on({}), '/proc/self/ns/net': '-> net:[7]' })).routeLocalnet, {
+    state: 'unreadable',
+    reason: /net namespace/,
+  });
+});
+
+t.test('the helper for core dumps', { skip: process.getuid?.() !== 0 && 'files are given away' }, async (t) => {
+  const helper = async (pattern: string, tree: Tree = {}, change: (root: string) => void = () => {}) => {
+    const host = treeHost(t, { '/proc/sys/kernel/core_pattern': `${pattern}\n`, '/usr/local/lib/h': '', ...tree });
+    change(host.root);
+    return (await kernelInspector.inspect(await accessTo(t, host), {})).coreHelper;
+  };
+  const ofRoot = { path: '/usr/local/lib/h', isMissing: false, changeable: '' };
+  t.match(await helper('|/usr/local/lib/h %P %u'), { state: 'seen', value: ofRoot });
+  const changes: readonly (readonly [string, (path: string) => void])[] = [
+    ['/usr/local/lib/h', (path) => chmodSync(path, 0o777)],
+    ['/usr/local/lib/h', (path) => chmodSync(path, 0o775)],
+    ['/usr/local/lib/h', (path) => chownSync(path, 1000, 0)],
+    ['/usr/local/lib', (path) => chmodSync(path, 0o777)],
+    ['/usr/local', (path) => chownSync(path, 1000, 1000)],
+  ];
+  for (const [path, change] of changes)
+    t.match(await helper('|/usr/local/lib/h', {}, (root) => change(join(root, path))), {
+      value: { changeable: new RegExp(`^${path} is writable by`) },
+    });
+  const link = { '/usr/lib/h': '-> /srv/h', '/srv/h': '' };
+  t.match(await helper('|/usr/lib/h', link), { value: { path: '/srv/h', changeable: '' } });
+  t.match(await helper('|/usr/lib/h', link, (root) => chmodSync(join(root, 'srv'), 0o777)), {
+    value: { changeable: /^\/srv is writable by everybody/ },
+  });
+  t.match(await helper('|/usr/lib/absent'), { value: { isMissing: true, changeable: '' } });
+  t.match(await helper('|/tmp/absent', { '/tmp/x': '' }, (root) => chmodSync(join(root, 'tmp'), 0o777)), {
+    value: { changeable: /writable by everybody/ },
+  });
+  t.match(await helper('|/usr/lib/%e'), { value: { changeable: /process that crashes/ } });
+  t.match(await helper('|/proc/%P/root/x'), { value: { changeable: /./ } });
+  t.match(await helper('|/proc/123/root/x'), { value: { changeable: /\/proc/ } });
+  t.match(await helper('core'), { state: 'absent' });
 });
 
 t.test('the largest process id is that of a pid namespace since Linux 6.14', async (t) => {

@@ -33,8 +33,8 @@ const labelled = (label: string): Partial<Facts> =>
     },
     'enforcing',
   );
-const mounted = (path: string, mountPoint: string): Partial<Facts> =>
-  host({ fileSystems: seen([{ path, mountPoint }], '/proc/1/mountinfo') });
+const mounted = (path: string, mountPoint: string, isRoot = mountPoint === '/'): Partial<Facts> =>
+  host({ fileSystems: seen([{ path, mountPoint, isRoot }], '/proc/1/mountinfo') });
 const sysctls = (values: Readonly<Record<string, string>>): Partial<Facts> => ({
   kernel: kernelFact({
     sysctls: Object.fromEntries(
@@ -74,6 +74,7 @@ const ROWS: Readonly<Record<string, readonly (readonly [string, Partial<Facts>, 
     ['separate', mounted('/var/log', '/var/log'), 'pass'],
     ['below another', mounted('/var/log', '/var'), 'pass'],
     ['on the root', mounted('/var/lib/kubelet', '/'), 'fail'],
+    ['a directory of the root, mounted once more', mounted('/var/log', '/var/log', true), 'fail'],
     ['none of them', host({ fileSystems: seen([], '/proc/1/mountinfo') }), 'notApplicable'],
     ['not read', host({ fileSystems: UNREAD }), 'unknown'],
   ],

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { apparmorProfiles } from '../../../../posture/check/kernel/apparmor-profiles.ts';
+import { parseBootParameters } from '../../../../agent/inspector/kernel/boot-parameters.ts';
 import { bootParameters } from '../../../../posture/check/kernel/boot-parameters.ts';
 import { cgroupVersion } from '../../../../posture/check/kernel/cgroup-version.ts';
 import { cpuVulnerabilities } from '../../../../posture/check/kernel/cpu-vulnerabilities.ts';
@@ -222,9 +223,6 @@ judgeNodes(t, bootParameters, [
       ['apparmor', '0'],
       ['selinux', '0'],
       ['audit', '0'],
-      ['nosmep', ''],
-      ['nosmap', ''],
-      ['noexec', 'off'],
       ['module.sig_enforce', '0'],
       ['init', '/bin/sh'],
     ] as const
@@ -244,7 +242,93 @@ judgeNodes(t, bootParameters, [
   { name: 'unreadable', facts: kernel({ commandLine: unreadable(CMDLINE, 'EACCES') }), verdict: 'unknown' },
 ]);
 
+/** A whole command line on a kernel. */
+const started = (words: string, fact: Partial<KernelFact> = {}): Partial<Facts> =>
+  kernel({
+    commandLine: seen(parseBootParameters(`BOOT_IMAGE=/vmlinuz root=/dev/sda2 ro ${words}\n`), CMDLINE),
+    ...fact,
+  });
 const CPU = '/sys/devices/system/cpu/vulnerabilities';
+const on = (release: string): Partial<KernelFact> => ({ release });
+const says = (file: string, line: string): Partial<KernelFact> => ({ cpuVulnerabilities: seen({ [file]: line }, CPU) });
+// Documentation/admin-guide/kernel-parameters.txt of Linux 6.18; what earlier releases knew, of 5.1 and 5.18.
+const LINES: readonly (readonly [words: string, verdict: 'pass' | 'fail' | 'unknown', fact?: Partial<KernelFact>])[] = [
+  ['nosmep', 'fail', on('5.15.0-119-generic')],
+  ['nosmap', 'fail', on('5.18.0')],
+  ['noexec=off', 'fail', on('5.10.0-28-amd64')],
+  ['nosmep nosmap noexec=off', 'pass', on('6.18.44')],
+  ['nosmep', 'fail', on('')],
+  ['vsyscall=native', 'fail', on('4.18.0-513.el8')],
+  ['vsyscall=native', 'pass', on('6.18.44')],
+  ['rodata=off', 'fail'],
+  ['rodata=on', 'pass'],
+  ['hardened_usercopy=off', 'fail'],
+  ['hardened-usercopy=0', 'fail'],
+  ['hardened_usercopy=on', 'pass'],
+  ['clearcpuid=smep,smap', 'fail'],
+  ['clearcpuid=avx,308', 'fail'],
+  ['clearcpuid=avx,156', 'pass'],
+  [`clearcpuid=${Array.from({ length: 60 }, (_, index) => String(index)).join()},295`, 'fail'],
+  ['ibt=off', 'fail'],
+  ['ibt=warn', 'pass'],
+  ['nouser_shstk', 'fail'],
+  ['cfi=off', 'fail'],
+  ['init_on_alloc=0', 'fail'],
+  ['init_on_alloc=1', 'pass'],
+  ['randomize_kstack_offset=off', 'fail'],
+  ['iommu=off', 'fail'],
+  ['intel_iommu=on,sm_off', 'pass'],
+  ['intel_iommu=off', 'fail'],
+  ['iomem=relaxed', 'fail'],
+  ['no_hash_pointers', 'fail'],
+  ['"mitigations=auto;no_user_kernel"', 'fail', on('6.18.44')],
+  ['mitigations=auto;no_guest_host', 'fail', on('6.18.44')],
+  // Linux before 6.17 complains and keeps the default.
+  ['mitigations=auto;no_user_kernel', 'pass', on('6.12.9')],
+  ['mitigations=auto,nosmt', 'pass', on('6.18.44')],
+  ['mitigations=off mitigations=auto', 'pass'],
+  ['quiet -- init=/bin/sh mitigations=off', 'pass'],
+  ['systemd.debug_shell', 'fail'],
+  ['systemd.debug-shell=1', 'fail'],
+  ['systemd.debug_shell=0', 'pass'],
+  ['rd.break', 'fail'],
+  ['rd.break=pre-mount', 'fail'],
+  ['break=premount', 'fail'],
+  ['rdinit=/bin/sh', 'fail'],
+  ['rdinit=/init', 'pass'],
+  ['security=none', 'fail'],
+  ['security=selinux', 'pass', { lsm: lsm('capability', 'selinux') }],
+  ['security=none', 'pass', { lsm: lsm('capability', 'apparmor') }],
+  ['lsm=landlock,yama,bpf', 'fail'],
+  ['lsm=landlock,lockdown,yama,apparmor', 'pass', { lsm: lsm('capability', 'apparmor') }],
+  ['spectre_v2=off', 'fail', says('spectre_v2', 'Vulnerable; IBPB: disabled; STIBP: disabled; BHI: Vulnerable')],
+  ['spectre_v2=off', 'pass', says('spectre_v2', 'Not affected')],
+  ['nospectre_v2', 'fail', says('spectre_v2', 'Vulnerable')],
+  ['nospectre_v1', 'fail', says('spectre_v1', 'Vulnerable: __user pointer sanitization and usercopy barriers only')],
+  ['spectre_bhi=off', 'fail', says('spectre_v2', 'Mitigation: Enhanced IBRS; BHI: Vulnerable')],
+  ['spec_store_bypass_disable=off', 'fail', says('spec_store_bypass', 'Vulnerable')],
+  ['nospec_store_bypass_disable', 'fail', says('spec_store_bypass', 'Vulnerable')],
+  ['l1tf=off', 'fail', says('l1tf', 'Mitigation: PTE Inversion; VMX: vulnerable')],
+  ['kvm-intel.vmentry_l1d_flush=never', 'fail', says('l1tf', 'Mitigation: PTE Inversion; VMX: vulnerable')],
+  ['kvm.nx_huge_pages=off', 'fail', says('itlb_multihit', 'KVM: Vulnerable')],
+  ['retbleed=off,nosmt', 'fail', says('retbleed', 'Vulnerable')],
+  ['mds=off', 'fail', says('mds', 'Vulnerable; SMT vulnerable')],
+  // TAA keeps the instruction that both need, mds.rst.
+  ['mds=off', 'pass', says('mds', 'Mitigation: Clear CPU buffers; SMT vulnerable')],
+  ['vmscape=off', 'pass', says('meltdown', 'Not affected')],
+  ['retbleed=off', 'unknown', { cpuVulnerabilities: unreadable(CPU, 'EACCES') }],
+  ['retbleed=off nokaslr', 'fail', { cpuVulnerabilities: unreadable(CPU, 'EACCES') }],
+];
+judgeNodes(
+  t,
+  bootParameters,
+  LINES.map(([words, verdict, fact]) => ({
+    name: `${words} ${fact === undefined ? '' : JSON.stringify(fact)}`,
+    facts: started(words, fact),
+    verdict,
+  })),
+);
+
 const cpu = (lines: Readonly<Record<string, string>>): Partial<Facts> =>
   kernel({ cpuVulnerabilities: seen(lines, CPU) });
 // Texts of Documentation/admin-guide/hw-vuln/*.rst and of arch/x86/kernel/cpu/bugs.c.
@@ -342,6 +426,18 @@ const EFI = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098
 judgeNodes(t, secureBoot, [
   { name: 'on', facts: kernel({ secureBoot: seen(true, EFI) }), verdict: 'pass' },
   { name: 'off', facts: kernel({ secureBoot: seen(false, EFI) }), verdict: 'fail', seen: ['SecureBoot 0'] },
+  {
+    name: 'shim verifies nothing',
+    facts: kernel({ secureBoot: seen(false, '/sys/firmware/efi/efivars/MokSBStateRT-605dab50') }),
+    verdict: 'fail',
+    seen: ['MokSBStateRT 1'],
+  },
+  {
+    name: 'setup mode',
+    facts: kernel({ secureBoot: seen(false, '/sys/firmware/efi/efivars/SetupMode-8be4df61') }),
+    verdict: 'fail',
+    seen: ['SetupMode 1'],
+  },
   { name: 'BIOS', facts: kernel({}), verdict: 'notApplicable' },
   { name: 'unreadable', facts: kernel({ secureBoot: unreadable(EFI, 'EACCES') }), verdict: 'unknown' },
 ]);

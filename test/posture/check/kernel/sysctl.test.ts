@@ -36,7 +36,6 @@ const ONE: readonly (readonly [
   ['kernel.line-discipline-autoload', 'dev.tty.ldisc_autoload', ['0'], ['1'], 'notApplicable'],
   ['kernel.mmap-min-addr', 'vm.mmap_min_addr', ['65536', '98304'], ['0', '4096', '32768'], 'notApplicable'],
   ['kernel.perf-event-paranoid', 'kernel.perf_event_paranoid', ['2', '3', '4'], ['-1', '0', '1'], 'notApplicable'],
-  ['kernel.route-localnet', 'net.ipv4.conf.all.route_localnet', ['0'], ['1'], 'notApplicable'],
   // 438 is what Debian ships, 176 Ubuntu; 1 means everything.
   ['kernel.sysrq', 'kernel.sysrq', ['0', '4', '16', '28'], ['1', '176', '438', '-1'], 'notApplicable'],
   ['kernel.terminal-injection', 'dev.tty.legacy_tiocsti', ['0'], ['1'], 'notApplicable'],
@@ -130,7 +129,38 @@ judgeNodes(t, checkOf('kernel.suid-dumpable'), [
   { name: '2 into who knows where', facts: withSysctls({ 'fs.suid_dumpable': '2' }), verdict: 'unknown' },
 ]);
 
-const pattern = (value: string): Partial<Facts> => withSysctls({ 'kernel.core_pattern': value });
+const CONF = '/proc/sys/net/ipv4/conf';
+const localnet = (...names: readonly string[]): Partial<Facts> => ({
+  kernel: kernelFact({ routeLocalnet: seen(names, CONF) }),
+});
+// ip-sysctl.rst: the value of `all` and that of the interface are combined by OR; a new interface takes `default`.
+judgeNodes(t, checkOf('kernel.route-localnet'), [
+  { name: 'nowhere', facts: localnet(), verdict: 'pass' },
+  { name: 'everywhere', facts: localnet('all'), verdict: 'fail', reason: /every interface/ },
+  { name: 'one interface', facts: localnet('eth0'), verdict: 'fail', seen: ['1: eth0'] },
+  { name: 'new ones', facts: localnet('default'), verdict: 'fail', reason: /are added/ },
+  { name: 'no IPv4', facts: { kernel: kernelFact({ routeLocalnet: absent(CONF) }) }, verdict: 'notApplicable' },
+  { name: 'unreadable', facts: { kernel: kernelFact({ routeLocalnet: unreadable(CONF, 'x') }) }, verdict: 'unknown' },
+]);
+
+const CORE_PATTERN = '/proc/sys/kernel/core_pattern';
+const pattern = (
+  value: string,
+  helper: { path?: string; isMissing?: boolean; changeable?: string } = {},
+  release = '6.12.9',
+): Partial<Facts> => {
+  const path = /^\|(\S+)/.exec(value)?.[1];
+  return {
+    kernel: kernelFact({
+      release,
+      sysctls: { 'kernel.core_pattern': seen(value, CORE_PATTERN) },
+      coreHelper:
+        path === undefined
+          ? absent(CORE_PATTERN)
+          : seen({ path, isMissing: false, changeable: '', ...helper }, CORE_PATTERN),
+    }),
+  };
+};
 judgeNodes(t, checkOf('kernel.core-pattern'), [
   { name: 'systemd', facts: pattern('|/usr/lib/systemd/systemd-coredump %P %u'), verdict: 'pass' },
   { name: 'Ubuntu', facts: pattern('|/usr/share/apport/apport -p%p'), verdict: 'pass' },
@@ -146,6 +176,38 @@ judgeNodes(t, checkOf('kernel.core-pattern'), [
   },
   { name: 'through /proc', facts: pattern('|/proc/%P/root/x'), verdict: 'fail', severity: 'high' },
   { name: 'climbing', facts: pattern('|/usr/../tmp/x'), verdict: 'fail', severity: 'high' },
+  {
+    name: 'a program of a package that everybody can change',
+    facts: pattern('|/usr/local/lib/h', { changeable: '/usr/local/lib/h is writable by everybody' }),
+    verdict: 'fail',
+    severity: 'high',
+    seen: ['|/usr/local/lib/h', '/usr/local/lib/h is writable by everybody'],
+  },
+  {
+    name: 'a link into a container',
+    facts: pattern('|/usr/lib/h', { path: '/var/lib/docker/overlay2/1f/diff/x.sh' }),
+    verdict: 'fail',
+    severity: 'high',
+  },
+  { name: 'it does not exist', facts: pattern('|/usr/lib/h', { isMissing: true }), verdict: 'pass' },
+  {
+    name: 'elsewhere, and a user can change it',
+    facts: pattern('|/opt/site/h', { changeable: '/opt/site is writable by uid 1000' }),
+    verdict: 'fail',
+  },
+  {
+    name: 'not looked at',
+    facts: { kernel: kernelFact({ sysctls: { 'kernel.core_pattern': seen('|/usr/lib/h', CORE_PATTERN) } }) },
+    verdict: 'unknown',
+  },
+  { name: 'a coredump socket', facts: pattern('@/run/coredump.socket', {}, '6.18.1'), verdict: 'manual' },
+  { name: 'with its protocol', facts: pattern('@@/run/coredump.socket', {}, '6.18.1'), verdict: 'manual' },
+  {
+    name: 'a file of that name',
+    facts: pattern('@/run/coredump.socket', {}, '6.12.9'),
+    verdict: 'fail',
+    severity: 'low',
+  },
   { name: 'of somebody', facts: pattern('|/opt/site/collect-core %p'), verdict: 'manual', reason: /helper program/ },
   { name: 'not read', facts: withSysctls({}), verdict: 'unknown' },
 ]);
@@ -155,6 +217,9 @@ const namespaces = (values: Sysctls): Partial<Facts> => {
     'user.max_user_namespaces': absent('/proc/sys/user/max_user_namespaces'),
     'kernel.unprivileged_userns_clone': absent('/proc/sys/kernel/unprivileged_userns_clone'),
     'kernel.apparmor_restrict_unprivileged_userns': absent('/proc/sys/kernel/apparmor_restrict_unprivileged_userns'),
+    'kernel.apparmor_restrict_unprivileged_unconfined': absent(
+      '/proc/sys/kernel/apparmor_restrict_unprivileged_unconfined',
+    ),
   };
   return { kernel: kernelFact({ sysctls: { ...all, ...withSysctls(values).kernel?.sysctls } }) };
 };
@@ -171,8 +236,26 @@ judgeNodes(t, checkOf('kernel.user-namespaces'), [
       'user.max_user_namespaces': '63000',
       'kernel.unprivileged_userns_clone': '1',
       'kernel.apparmor_restrict_unprivileged_userns': '1',
+      'kernel.apparmor_restrict_unprivileged_unconfined': '1',
     }),
     verdict: 'pass',
+  },
+  // The values of Ubuntu 24.04: aa-exec changes to a profile that has them.
+  {
+    name: 'Ubuntu as it is shipped',
+    facts: namespaces({
+      'user.max_user_namespaces': '63000',
+      'kernel.unprivileged_userns_clone': '1',
+      'kernel.apparmor_restrict_unprivileged_userns': '1',
+      'kernel.apparmor_restrict_unprivileged_unconfined': '0',
+    }),
+    verdict: 'fail',
+    reason: /profile/,
+  },
+  {
+    name: 'a kernel without that switch',
+    facts: namespaces({ 'user.max_user_namespaces': '63000', 'kernel.apparmor_restrict_unprivileged_userns': '1' }),
+    verdict: 'fail',
   },
   { name: 'open', facts: namespaces({ 'user.max_user_namespaces': '63000' }), verdict: 'fail' },
   { name: 'no user namespaces in this kernel', facts: namespaces({}), verdict: 'notApplicable' },
