@@ -15,6 +15,7 @@ export const IMAGE = object({
 });
 /** What is read of `GET /containers/REFERENCE/json`. */
 export const CONTAINER = object({
+  Id: string('', 128),
   Image: string('', 200),
   State: object({ Running: boolean(), Pid: integer('', 0) }),
 });

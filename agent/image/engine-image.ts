@@ -11,6 +11,7 @@ import type { EngineAddress } from '../runtime/docker/engine-address.ts';
 import { engineTlsPaths, loadEngineTls } from '../runtime/docker/load-engine-tls.ts';
 import { createDockerModem } from '../runtime/docker/modem.ts';
 import type { DockerModem } from '../runtime/docker/modem.ts';
+import { findContainerRoot } from './container-root.ts';
 import { askEngine, CONTAINER, dataRootOf, IMAGE, IMAGE_CALL_LIMITS } from './docker-image.ts';
 
 /** Which image of a local engine is meant. */
@@ -32,6 +33,8 @@ export type EngineImage =
       readonly imageId: string;
       /** `container` where the name was that of a running container: its root may differ from its image. */
       readonly of: 'image' | 'container';
+      /** Asked after it was read: why what was read may not be the container; absent: nothing can have changed. */
+      readonly findChange?: () => Promise<string | undefined>;
       readonly close: () => void;
     }
   | { readonly ok: false; readonly problem: string; readonly hint?: string };
@@ -109,17 +112,21 @@ function endpointsOf({ dockerHost }: Settings): readonly string[] {
   return named.length > 0 ? named : [DEFAULT_ENDPOINT, PODMAN_ENDPOINT];
 }
 
-function ofContainer(
-  { Image, State }: { Image: string; State: { Running: boolean; Pid: number } },
+async function ofContainer(
+  { Id, Image, State }: { Id: string; Image: string; State: { Running: boolean; Pid: number } },
   address: EngineAddress,
-): EngineImage {
+): Promise<EngineImage> {
   if (!State.Running || State.Pid === 0)
     return { ok: false, problem: 'the container does not run', hint: 'name its image instead' };
   // The process ids of an engine on another machine mean nothing here.
   if (address.kind !== 'unix')
     return { ok: false, problem: 'the container runs on another machine', hint: 'name its image instead' };
-  const source: ImageSource = { kind: 'directory', path: `/proc/${String(State.Pid)}/root`, mounts: 'volume' };
-  return { ok: true, source, imageId: Image, of: 'container', close: () => undefined };
+  const root = await findContainerRoot({ hostRoot: '/', id: Id, pid: State.Pid });
+  if (!root.ok)
+    return { ok: false, problem: `the files of the container cannot be read in place: ${root.problem}`, hint: 'name its image instead' };
+  const { path, findChange } = root;
+  const source: ImageSource = { kind: 'directory', path, mounts: 'volume' };
+  return { ok: true, source, imageId: Image, of: 'container', findChange, close: () => undefined };
 }
 
 async function exportImage(modem: DockerModem, imageId: string, request: EngineImageRequest): Promise<EngineImage> {

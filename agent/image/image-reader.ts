@@ -1,8 +1,9 @@
-import { join } from 'node:path';
 import type { ContainerFact } from '../../posture/fact/container.ts';
 import { userOfEngine } from '../../posture/fact/docker.ts';
 import type { InventoryOutcome } from '../../image/inventory/run-inventory.ts';
 import type { Host } from '../host/host.ts';
+import { findContainerRoot } from './container-root.ts';
+import type { ContainerRoot } from './container-root.ts';
 import { findImageChange } from './overlay-changes.ts';
 import { findOverlayRoot } from './overlay-root.ts';
 import type { OverlayRoot } from './overlay-root.ts';
@@ -42,6 +43,19 @@ export function createImageReader({ host, hostRoot, worker }: ImageReaderOptions
     // Whatever was changed while it was read has left a trace.
     return (await findImageChange(overlay)) ?? outcome;
   };
+  /** Where the files of one of these containers are seen; what a kernel of its own shows cannot be read here. */
+  const firstRoot = async (containers: readonly ContainerFact[]): Promise<ContainerRoot> => {
+    let refused: ContainerRoot = { ok: false, problem: 'no container runs it' };
+    for (const { id, pid, ownKernel } of containers) {
+      const root: ContainerRoot =
+        ownKernel.state === 'absent'
+          ? await findContainerRoot({ hostRoot, id, pid })
+          : { ok: false, problem: 'its container has a kernel of its own, or may have one' };
+      if (root.ok) return root;
+      refused = root;
+    }
+    return refused;
+  };
   const take: ImageReader['take'] = async (containers, signal) => {
     let reason = 'its root file system is not an overlay, or the overlay is not visible on the node';
     for (const container of containers.slice(0, MAX_TRIED)) {
@@ -53,10 +67,12 @@ export function createImageReader({ host, hostRoot, worker }: ImageReaderOptions
       if (typeof outcome !== 'string') return encodeOutcome(outcome, 'layers');
       reason = outcome;
     }
-    const [container] = containers;
-    if (container === undefined) return { ok: false, problem: 'no container runs it' };
-    const outcome = await read(join(hostRoot, 'proc', String(container.pid), 'root'), signal);
+    const root = await firstRoot(containers.slice(0, MAX_TRIED));
+    if (!root.ok) return root;
+    const outcome = await read(root.path, signal);
     if (!outcome.ok) return encodeOutcome(outcome, 'container');
+    const change = await root.findChange();
+    if (change !== undefined) return { ok: false, problem: change };
     const gap = { path: '/', reason: `read through a container, which can change what it shows: ${reason}` };
     return encodeOutcome(
       { ok: true, inventory: { ...outcome.inventory, gaps: [...outcome.inventory.gaps, gap] } },

@@ -25,6 +25,8 @@ export async function scanImage(request: ImageScanRequest, worker: URL): Promise
   try {
     const outcome = await runInventory({ source: opened.source, worker, deadlineMs, signal, onProgress });
     if (!outcome.ok) return { ok: false, problem: outcome.reason };
+    const change = await opened.findChange?.();
+    if (change !== undefined) return { ok: false, problem: change };
     const { inventory, imageId = opened.imageId } = outcome;
     return { ok: true, inventory, imageId, of: opened.of, durationMs: performance.now() - startedMs };
   } finally {

@@ -10,6 +10,8 @@ import type { ImageRules } from '../fact/image-rules.ts';
 import type { ImageTags } from '../fact/image-tags.ts';
 import type { ListenerFact } from '../fact/listener.ts';
 import type { Judgement, Severity, Verdict } from '../verdict.ts';
+import { judgeOwnKernel } from './own-kernel.ts';
+import type { OwnKernelRule } from './own-kernel.ts';
 import type { CheckParameters, ParameterValue } from './parameter.ts';
 
 /** The severity of some failures of a check, and when they have it: `without TLS`. */
@@ -72,6 +74,8 @@ export interface ContainerCheck<N extends FactName = FactName> extends CheckText
   readonly judges: 'container';
   readonly needs: readonly N[];
   readonly judge: (container: ContainerFact, facts: Pick<Facts, N>) => Judgement;
+  /** How it judges a container with a kernel of its own. */
+  readonly ownKernel?: OwnKernelRule;
   /** What it reads of the fact `docker`. Absent: everything. */
   readonly engineSettings?: readonly (keyof EngineSettings)[];
 }
@@ -193,7 +197,8 @@ export function containerCheck<const N extends FactName, const S extends keyof E
     readonly judge: (container: ContainerFact, facts: Pick<ContainerFacts<S>, N>) => Judgement;
   },
 ): ContainerCheck {
-  const judge = (container: ContainerFact, facts: ContainerFacts<S>): Judgement => check.judge(container, facts);
+  const judge = (container: ContainerFact, facts: ContainerFacts<S>): Judgement =>
+    judgeOwnKernel(container, check.ownKernel, () => check.judge(container, facts));
   return Object.freeze({ ...check, judge, engineSettings: check.engineSettings ?? [] });
 }
 

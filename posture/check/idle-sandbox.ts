@@ -24,6 +24,8 @@ export function unclearSandbox(container: ContainerFact): string | undefined {
 
 /** Do its processes, sockets or capabilities show that it is not idle? The mounts of one that was read in part do not. */
 function isBusy(container: ContainerFact): boolean {
+  // It holds the kernel of its pod.
+  if (container.ownKernel.state === 'seen') return container.declared.privileged;
   const { processes, capabilities, controlSockets } = container;
   if (processes.state === 'seen' && processes.value !== 1) return true;
   if (controlSockets.state === 'seen' && controlSockets.value.length > 0) return true;
@@ -32,12 +34,14 @@ function isBusy(container: ContainerFact): boolean {
 }
 
 function unreadOf({
+  ownKernel,
   processes,
   complete,
   incompleteReason,
   capabilities,
   controlSockets,
 }: ContainerFact): string | undefined {
+  if (ownKernel.state === 'seen') return undefined;
   if (!complete) return incompleteReason;
   for (const part of [processes, capabilities, controlSockets])
     if (part.state !== 'seen') return `${part.source}: ${part.state === 'unreadable' ? part.reason : 'absent'}`;

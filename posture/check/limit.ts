@@ -1,8 +1,9 @@
 import type { ContainerFact } from '../fact/container.ts';
 import type { Observed } from '../observed.ts';
-import { fail, pass } from '../verdict.ts';
+import { fail, notApplicable, pass } from '../verdict.ts';
 import type { Evidence, Judgement } from '../verdict.ts';
 import { hasEnded, notSeen } from './container-reading.ts';
+import { isVirtualMachine } from './own-kernel.ts';
 
 /** The limited resource, and the declared limit. */
 interface LimitQuestion {
@@ -33,6 +34,8 @@ export function judgeLimit(
   const isLimited = limit.value >= 0;
   const seen = isLimited ? `${String(limit.value)} ${unit}` : 'no limit';
   const kernel = { source: limit.source, seen, expected };
+  if (!isLimited && isVirtualMachine(container))
+    return notApplicable('the size of its virtual machine bounds the container', kernel, declared);
   if (!isLimited) return fail(`the container can use all ${unit} of the host`, kernel, declared);
   if (machine.state !== 'seen') return notSeen(machine, kernel, declared);
   if (limit.value < machine.value) return pass(kernel, declared);

@@ -29,14 +29,15 @@ export function remapEvidence(
 
 /**
  * In whose user namespace the processes of a container are: `node` if any of them is in that of pid 1; `remapped` if the
- * engine put all of them into another one; `self` if they moved there themselves, while the engine starts the next one
+ * engine put all of them into another one, or under a kernel of their own; `self` if they moved there themselves, while the engine starts the next one
  * in that of the node.
  */
 export function userNamespaceOf(
   container: ContainerFact,
   docker: Pick<EngineSettings, 'api'>,
 ): 'node' | 'remapped' | 'self' {
-  const { namespaces, otherContexts, uidMap } = container;
+  const { namespaces, otherContexts, uidMap, ownKernel } = container;
+  if (ownKernel.state === 'seen') return 'remapped';
   const { user } = namespaces;
   const isInNode = (observed: typeof user): boolean => observed.state === 'seen' && observed.value.host;
   if (isInNode(user) || otherContexts.some((context) => isInNode(context.namespaces.user))) return 'node';

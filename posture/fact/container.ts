@@ -1,4 +1,4 @@
-import { observed, unreadable } from '../observed.ts';
+import { absent, observed, unreadable } from '../observed.ts';
 import * as s from '../schema.ts';
 
 const hexSet = (doc: string): s.Schema<string> => s.shownAs('capabilities', s.string(doc, 32));
@@ -215,6 +215,41 @@ const controlSocketSchema = s.object({
 /** A socket that controls a container engine, and where a container finds it. */
 export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 
+/** How an engine runs a container. */
+export const handlerSchema = s.object(
+  {
+    name: s.string('name that was requested: `HostConfig.Runtime`, runtime handler of the pod; empty: not reported', 256),
+    program: s.string(
+      'what the configuration of the engine says that it is: path of an OCI runtime, or type of a containerd shim; empty: not reported',
+      512,
+    ),
+    sandbox: s.string('id of the sandbox of its pod, which may name its processes; empty outside of pods', 128),
+  },
+  'the OCI runtime or shim that the engine was told to run it with',
+);
+/** See {@link handlerSchema}. */
+export type Handler = s.Infer<typeof handlerSchema>;
+/** The handler where the engine does not report one. */
+export const UNKNOWN_HANDLER: Handler = Object.freeze({ name: '', program: '', sandbox: '' });
+
+/** The kernel of a container that does not share that of the node, and the process of the node that runs it. */
+export const ownKernelSchema = s.object({
+  kind: s.oneOf(['gvisor', 'vm'], 'gvisor: a kernel in a process; vm: a virtual machine'),
+  program: s.string('executable of the process that runs it, `/usr/bin/runsc`', 4096),
+  uids: s.list(s.integer(), 'real, effective, saved and file system user id of that process', 4),
+  capabilities: hexSet('CapEff of that process'),
+  filtered: s.boolean('every thread of it has a seccomp filter'),
+});
+/** See {@link ownKernelSchema}. */
+export type OwnKernel = s.Infer<typeof ownKernelSchema>;
+
+const KERNEL_NAMES = Object.freeze({ gvisor: 'gVisor', vm: 'virtual machine' } satisfies Record<OwnKernel['kind'], string>);
+
+/** Why nothing that the node's kernel says of the process of a sandbox describes the container. */
+export function ownKernelReason({ kind, program }: Pick<OwnKernel, 'kind' | 'program'>): string {
+  return `the container has a kernel of its own (${KERNEL_NAMES[kind]}, ${program}), which the agent does not see into`;
+}
+
 const runtimeFields = {
   id: s.string('full id', 128),
   kind: s.oneOf(
@@ -250,6 +285,7 @@ const runtimeFields = {
     s.string('RFC 3339: when it ended, or was created if it never ran; empty while it runs or where not known', 64),
     '',
   ),
+  handler: s.withDefault(handlerSchema, UNKNOWN_HANDLER),
   declared: declaredSchema,
   sources: s.record(
     s.string('', 128),
@@ -265,6 +301,13 @@ export type RuntimeContainer = s.Infer<typeof runtimeContainerSchema>;
 
 const containerFields = {
   ...runtimeFields,
+  ownKernel: s.withDefault(
+    observed(
+      ownKernelSchema,
+      'the kernel of a container that does not share that of the node; absent: it shares it; unreadable: the evidence contradicts. What describes processes is then unreadable',
+    ),
+    absent('not recorded'),
+  ),
   processes: observed(s.integer(), 'processes in the cgroup of the container'),
   complete: s.boolean('false: not every thread was read, so a pass cannot be given for all of them'),
   incompleteReason: s.string('why it is not complete; empty where it is', 512),

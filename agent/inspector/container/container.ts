@@ -10,6 +10,7 @@ import { mayBeRenamed } from './control-sockets.ts';
 import type { ControlSockets } from './control-sockets.ts';
 import { podOfName } from './kubelet-name.ts';
 import { placeContainer } from './mount-placement.ts';
+import { kindOfHandler, namesContainer, wordsOfHandler } from './own-kernel.ts';
 import { readKernelSide, unseenKernelSide } from './kernel-side.ts';
 import type { KernelSide } from './kernel-side.ts';
 import type { NodeView } from './node-view.ts';
@@ -180,7 +181,7 @@ function keep(
 /** The kernel's side once no process of the container is still being started. */
 async function readStarted(
   view: NodeView,
-  side: Pick<RuntimeContainer, 'id' | 'pid'>,
+  side: RuntimeContainer,
   isRepeated: boolean,
   before: ContainerFact | undefined,
 ): Promise<Reading | undefined> {
@@ -205,19 +206,24 @@ function isStarting({ programs }: Pick<ContainerFact, 'programs'>): boolean {
  */
 async function readConfirmed(
   plain: NodeView,
-  { id, pid }: Pick<RuntimeContainer, 'id' | 'pid'>,
+  side: RuntimeContainer,
   isRepeated: boolean,
 ): Promise<Reading | undefined> {
+  const { id, pid, handler } = side;
   const { view, readSet } = recordReads(plain, id);
   const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
   const isGone = !cgroup.ok && cgroup.code === 'absent';
-  const isNamed = cgroup.ok && cgroup.value.includes(id);
+  const ids = handler.sandbox === '' || kindOfHandler(wordsOfHandler(handler)) === undefined ? [id] : [id, handler.sandbox];
+  const isNamed = cgroup.ok && ids.some((each) => cgroup.value.includes(each));
   if ((isGone || !isNamed) && !isRepeated) return undefined;
   const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), readSet: undefined });
   if (isGone) return unseen('the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
   if (!isNamed && !view.node.namespaces.seesAll)
     return unseen('its cgroup does not name the container, so it may be another process');
-  const reading = await readKernelSide(view, { id, pid, cgroupText: cgroup.ok ? cgroup.value : '' });
+  const mayBeVirtual = !isNamed && kindOfHandler(wordsOfHandler(handler)) !== undefined;
+  if (mayBeVirtual && !(await namesContainer(view.host, pid, side)))
+    return unseen('neither its cgroup nor its arguments name the container: the number may count in a virtual machine');
+  const reading = await readKernelSide(view, { side, cgroupText: cgroup.ok ? cgroup.value : '' });
   if (reading === undefined) return undefined;
   const { kernel, parent } = reading;
   // What only the second answer of the runtime confirmed is to be confirmed again.

@@ -1,6 +1,7 @@
 import { absent, seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import type { ContainerFact } from '../../../posture/fact/container.ts';
+import { ownKernelReason } from '../../../posture/fact/container.ts';
+import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { clip } from '../clip.ts';
 import type { Host } from '../../host/host.ts';
 import { parseProcCgroup } from '../proc/cgroup.ts';
@@ -24,6 +25,7 @@ import {
 import type { Limit } from './limits.ts';
 import { readMountNamespaces } from './mount-namespaces.ts';
 import { placeContainer } from './mount-placement.ts';
+import { findOwnKernel } from './own-kernel.ts';
 import type { NodeView } from './node-view.ts';
 import { namespacesFrom, readNested, toSecurityContexts } from './security-contexts.ts';
 import { joinCapabilities, toThreadFacts } from './thread-facts.ts';
@@ -55,12 +57,12 @@ export type KernelSide = Pick<
   | 'limits'
   | 'execs'
   | 'hostPorts'
+  | 'ownKernel'
 >;
 
 /** A process that is known to be the first of a container. */
 export interface FirstProcess {
-  readonly id: string;
-  readonly pid: number;
+  readonly side: RuntimeContainer;
   /** `/proc/PID/cgroup`; empty where it could not be read. */
   readonly cgroupText: string;
 }
@@ -76,7 +78,10 @@ interface KernelReading {
 export async function readKernelSide(view: NodeView, first: FirstProcess): Promise<KernelReading | undefined> {
   const { host } = view;
   const { cgroups } = view.node;
-  const { id, pid, cgroupText } = first;
+  const {
+    cgroupText,
+    side: { id, pid },
+  } = first;
   const entries = parseProcCgroup(cgroupText);
   const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
   if (found === undefined) return undefined;
@@ -92,14 +97,22 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   ]);
   const contexts = toSecurityContexts(view, { pid, threads, problem, isNested });
   const reason = problem === undefined ? (mounts.problem ?? contexts.problem) : `${problem.path}: ${problem.reason}`;
+  const ownKernel = await findOwnKernel(view, { side: first.side, pid, threads, mounts: mounts.ofFirst });
+  const processes = seen(found.processes, found.source);
+  const parent = threads[0]?.pid === pid ? threads[0].status.parent : 0;
+  if (ownKernel.state !== 'absent') {
+    const reason = ownKernel.state === 'seen' ? ownKernelReason(ownKernel.value) : ownKernel.reason;
+    return { kernel: { ...unseenKernelSide(pid, reason), ownKernel, processes, ...limits, podUid }, parent };
+  }
   const kernel: KernelSide = {
+    ownKernel,
     ...toThreadFacts(threads, problem),
     ...contexts.facts,
     capabilities: joinCapabilities(
       threads.filter((thread) => !isNested(thread)),
       problem,
     ),
-    processes: seen(found.processes, found.source),
+    processes,
     complete: reason === undefined,
     incompleteReason: clip(reason ?? '', 512),
     uidMap,
@@ -118,7 +131,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     ...limits,
     podUid,
   };
-  return { kernel, parent: threads[0]?.pid === pid ? threads[0].status.parent : 0 };
+  return { kernel, parent };
 }
 
 async function readLimits(
@@ -146,6 +159,7 @@ export function unseenKernelSide(pid: number, reason?: string, stateSource = 'st
     return reason === undefined ? absent(source) : unreadable(source, reason);
   };
   return {
+    ownKernel: at('exe'),
     processes: at('cgroup'),
     complete: false,
     incompleteReason: clip(reason ?? 'the container ended while it was inspected', 512),

@@ -52,6 +52,7 @@ export function toContainer(
     startedAt: timeOf(status.startedAt ?? 0),
     // The kubelet removes what ended; nothing judges when.
     endedAt: '',
+    handler: pod.handler,
     declared: toDeclared(info.runtimeSpec, { id, pod, info }),
     sources: DECLARED_SOURCES,
   };
@@ -79,6 +80,7 @@ export function toSandbox(
     pid: isRunning ? info.pid : 0,
     startedAt: timeOf(status?.createdAt ?? 0),
     endedAt: '',
+    handler: pod.handler,
     declared: toDeclared(info.runtimeSpec ?? EMPTY_SPEC, {
       id,
       pod,

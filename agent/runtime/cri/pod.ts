@@ -1,8 +1,8 @@
-import type { Declared } from '../../../posture/fact/container.ts';
+import type { Declared, Handler } from '../../../posture/fact/container.ts';
 import { NAMESPACE_OF_NODE, SANDBOX_READY } from '../../../proto/cri.ts';
 import type { PodSandboxStatusResponse } from '../../../proto/cri.ts';
 import { clip } from '../../inspector/clip.ts';
-import { crioPortsSchema, parseInfo } from './runtime-spec.ts';
+import { binaryOf, crioPortsSchema, parseInfo } from './runtime-spec.ts';
 import type { SandboxInfo } from './runtime-spec.ts';
 
 /** A pod as its sandbox has it: nothing of it changes while the sandbox exists, but `isReady`. */
@@ -16,6 +16,7 @@ export interface Pod {
   readonly isOnNodeIpc: boolean;
   readonly isOnNodePid: boolean;
   readonly ports: Declared['ports'];
+  readonly handler: Handler;
 }
 
 const MAX_PORTS = 8192;
@@ -35,6 +36,11 @@ export function toPod({ status }: PodSandboxStatusResponse, info: SandboxInfo): 
     isOnNodeIpc: options?.ipc === NAMESPACE_OF_NODE,
     isOnNodePid: options?.pid === NAMESPACE_OF_NODE,
     ports: portsOf(info),
+    handler: {
+      name: clip((status.runtimeHandler ?? '') || info.runtimeHandler, 256),
+      program: clip(binaryOf(info.runtimeOptions) || info.runtimeType, 512),
+      sandbox: clip(status.id, 128),
+    },
   };
 }
 

@@ -100,11 +100,18 @@ export const containerInfoSchema = s.object({
 /** See {@link containerInfoSchema}. */
 export type ContainerInfo = s.Infer<typeof containerInfoSchema>;
 
+/** Options of the shim, in the spellings of several releases. */
+const runtimeOptionsSchema = s.object({ binary_name: text, BinaryName: text });
+
 /** What this program reads of the JSON at `info` of a verbose PodSandboxStatus. CRI-O gives neither `config` nor, without
  * an infrastructure container, `pid`. */
 export const sandboxInfoSchema = s.object({
   pid: integer,
   image: text,
+  runtimeHandler: text,
+  runtimeType: text,
+  /** Parsed by itself: each shim has options of its own. */
+  runtimeOptions: s.unknown(),
   runtimeSpec: s.nullable(runtimeSpecSchema),
   config: s.nullable(
     s.object({
@@ -118,6 +125,12 @@ export const sandboxInfoSchema = s.object({
 });
 /** See {@link sandboxInfoSchema}. */
 export type SandboxInfo = s.Infer<typeof sandboxInfoSchema>;
+
+/** Program of an OCI runtime that the options of a shim name; empty: none. */
+export function binaryOf(options: unknown): string {
+  const parsed = runtimeOptionsSchema.parse(options);
+  return parsed.ok ? parsed.value.binary_name || parsed.value.BinaryName : '';
+}
 
 /** CRI-O's own record of the ports of a pod: JSON in an annotation that it sets itself. */
 export const crioPortsSchema = s.withDefault(

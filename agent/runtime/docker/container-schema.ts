@@ -10,6 +10,7 @@ const texts = s.withDefault(s.list(s.string()), []);
 const MAX_PORTS = 200_000;
 
 const hostConfigSchema = s.object({
+  Runtime: text,
   Privileged: flag,
   SecurityOpt: texts,
   CapAdd: texts,

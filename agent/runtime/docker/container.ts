@@ -1,4 +1,4 @@
-import { isRunning } from '../../../posture/fact/container.ts';
+import { isRunning, UNKNOWN_HANDLER } from '../../../posture/fact/container.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { clip } from '../../inspector/clip.ts';
 import { replyFailure } from '../runtime.ts';
@@ -54,6 +54,7 @@ export function toContainer(
     pid: state === 'running' || state === 'paused' ? answer.State.Pid : 0,
     startedAt: answer.State.StartedAt,
     endedAt: isRunning({ state }) ? '' : endOf(answer),
+    handler: isPodman ? UNKNOWN_HANDLER : { name: clip(answer.HostConfig.Runtime, 256), program: '', sandbox: '' },
     declared: isPodman ? podmanDeclared(answer) : toDeclared(answer),
     sources: isPodman ? PODMAN_SOURCES : DECLARED_SOURCES,
   };

@@ -18,6 +18,8 @@ import {
   toVersion,
   versionSchema,
 } from './engine.ts';
+import { createHandlers } from './handlers.ts';
+import type { Handlers } from './handlers.ts';
 import { historySchema, imageSchema, toHistory, toImage } from './image.ts';
 import { failureFromConnection, rawFailure } from '../connection-failure.ts';
 import { failedReply, parseReply } from './reply.ts';
@@ -71,6 +73,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     return raw;
   };
   const revisions = createRevisions(options.monotonicMs);
+  const handlers = createHandlers(async () => {
+    const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
+    return info.ok ? info.value.Runtimes : undefined;
+  }, options.monotonicMs ?? (() => performance.now()));
   const readVersion: ReadVersion = async () =>
     parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version');
   return {
@@ -79,7 +85,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     },
     endpoint,
     version: async () => mapReply(await readVersion(), toVersion),
-    engine: () => readEngine(docker, readVersion),
+    engine: () => readEngine(docker, readVersion, handlers),
     listContainers: async () => {
       const list = await listContainers(docker, revisions);
       if (list.ok) inspected.retain(new Set(list.value.map(({ id }) => id)));
@@ -91,9 +97,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       if (!raw.ok) return failedReply(raw, source);
       const { engine } = raw;
       // Most containers say the same as at the last call.
-      return inspected.get(id, raw.json, () =>
+      const reply = inspected.get(id, raw.json, () =>
         toContainer(parseReply(raw, inspectSchema, source), id, { endpoint, engine }),
       );
+      return reply.ok ? { ...reply, value: await handlers.complete(reply.value) } : reply;
     },
     containerLabels: (id) => readLabels(docker, id),
     inspectImage: (id) => inspectImage(docker, id),
@@ -109,9 +116,14 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
 
 type ReadVersion = () => Promise<Reply<Infer<typeof versionSchema>>>;
 
-async function readEngine(docker: Docker, readVersion: ReadVersion): Promise<Reply<EngineInfo>> {
+async function readEngine(
+  docker: Docker,
+  readVersion: ReadVersion,
+  handlers: Handlers,
+): Promise<Reply<EngineInfo>> {
   const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
   if (!info.ok) return info;
+  handlers.update(info.value.Runtimes);
   const [version, network, list, swarm] = await Promise.all([
     readVersion(),
     rawOf(docker.getNetwork('bridge').inspect()),

@@ -22,6 +22,8 @@ export const infoSchema = s.object({
   LoggingDriver: text,
   CgroupDriver: text,
   DefaultRuntime: text,
+  /** Parsed in `handlers.ts`. */
+  Runtimes: s.unknown(),
   SecurityOptions: texts,
   RegistryConfig: s.nullable(
     s.object({

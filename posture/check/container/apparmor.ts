@@ -30,6 +30,7 @@ export const apparmor = containerCheck({
     'https://docs.kernel.org/admin-guide/LSM/apparmor.html',
   ],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: ['kernel'],
   judge: (container, { kernel }) =>
     unlessActive({ name: 'AppArmor', inList: 'apparmor' }, kernel.lsm, kernel.apparmor) ?? judgeProfile(container),

@@ -67,7 +67,7 @@ export const capabilities = parameterized(PARAMETERS, ({ allowed: allowedNames }
       },
       {
         severity: 'high',
-        when: 'a capability acts beyond the container, such as NET_ADMIN; or control of the host is limited by user namespace remapping',
+        when: 'a capability acts beyond the container, such as NET_ADMIN; or control of the host is limited by user namespace remapping or a kernel of its own',
       },
       { severity: 'medium', when: 'other capabilities' },
       { severity: 'low', when: 'no process holds them now, or only in a user namespace of its own' },
@@ -81,6 +81,7 @@ export const capabilities = parameterized(PARAMETERS, ({ allowed: allowedNames }
       'https://man7.org/linux/man-pages/man7/capabilities.7.html',
     ],
     judges: 'container',
+    ownKernel: 'declared',
     needs: ['docker'],
     engineSettings: ['api'],
     judge: (container, { docker }) => {

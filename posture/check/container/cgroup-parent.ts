@@ -30,6 +30,8 @@ export const cgroupParent = containerCheck({
     if (asked !== '') return fail(`the container was started with the cgroup parent ${quote(asked)}`, evidence);
     // The inspect answer does not show the default of the daemon; the cgroup of the processes does.
     const parent = effectiveParent(container);
+    if (parent === undefined && container.ownKernel.state === 'seen')
+      return notApplicable('the process that runs its kernel is in no cgroup of its own', evidence);
     if (parent === undefined) return unknownBecause('the cgroup of the container could not be read', evidence);
     const kernel: Evidence = {
       source: parent.source,

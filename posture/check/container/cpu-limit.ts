@@ -1,11 +1,12 @@
 import { sourceOf } from '../../fact/container.ts';
 import type { Declared } from '../../fact/container.ts';
 import type { Observed } from '../../observed.ts';
-import { fail, pass } from '../../verdict.ts';
+import { fail, notApplicable, pass } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
+import { isVirtualMachine } from '../own-kernel.ts';
 
 /** The weight of a container that requests none. */
 const DEFAULT_SHARES = 1024;
@@ -58,6 +59,8 @@ export const cpuLimit = containerCheck({
     if (effective.length > 0) return pass(...effective.flatMap(evidenceOf), declared);
     const unseen = limits.map(({ limit }) => limit).find((limit) => limit.state !== 'seen');
     if (unseen !== undefined) return notSeen(unseen, declared);
+    if (isVirtualMachine(container))
+      return notApplicable('the processors of its virtual machine bound the container', declared);
     return failed(node.cpus, { set, idle }, [...limits.flatMap(evidenceOf), declared]);
   },
 });

@@ -32,6 +32,7 @@ export const devices = containerCheck({
     'Start the container without --device, --device-cgroup-rule and --gpus, or waive the finding for a host with that purpose. Give devices that are only read the permission r.',
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#device'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => {
     const { deviceRules: rules } = container;
@@ -70,10 +71,12 @@ function judgeRule(rule: string, source: string): Judgement | undefined {
 
 function declaredParts(container: ContainerFact): readonly (Judgement | undefined)[] {
   const { privileged, devices, deviceRequests, deviceCgroupRules } = container.declared;
+  // gVisor gives no devices to a container that is privileged.
+  const hasAll = privileged && !(container.ownKernel.state === 'seen' && container.ownKernel.value.kind === 'gvisor');
   const found = (severity: Severity, field: keyof Declared, meaning: string, seen: string): Judgement =>
     failAs(severity, meaning, { source: sourceOf(container, field), seen, expected: 'none' });
   return [
-    privileged
+    hasAll
       ? found('critical', 'privileged', 'all devices of the host are accessible', 'declared privileged, so all devices')
       : undefined,
     ...devices.map(({ path, permissions }) =>

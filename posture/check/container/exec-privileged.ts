@@ -17,6 +17,7 @@ export const execPrivileged = containerCheck({
     'End the session and find out who started it (the log of the engine, the audit log, docker events). Forbid it with an authorization plugin: plimsoll authz refuses privileged exec.',
   references: ['https://docs.docker.com/reference/cli/docker/container/exec/#privileged'],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: [],
   judge: (container) => {
     const { declared, execs } = container;

@@ -16,6 +16,7 @@ export const execRoot = containerCheck({
     'End the session and find out who started it (the log of the engine, the audit log, docker events). Start sessions without --user; forbid others with an authorization plugin.',
   references: ['https://docs.docker.com/reference/cli/docker/container/exec/'],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: [],
   judge: (container) => {
     const { declared, execs, uidMap, uids } = container;

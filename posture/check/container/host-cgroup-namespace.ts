@@ -13,6 +13,7 @@ export const hostCgroupNamespace = containerCheck({
     'Start the container with --cgroupns private, or set "default-cgroupns-mode": "private" in daemon.json. On cgroup v2 that is the default.',
   references: ['https://man7.org/linux/man-pages/man7/cgroup_namespaces.7.html'],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: [],
   judge: (container) =>
     judgeNamespace(container, { name: 'cgroup', field: 'cgroupnsMode', mode: container.declared.cgroupnsMode }),

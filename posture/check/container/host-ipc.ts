@@ -13,6 +13,7 @@ export const hostIpc = containerCheck({
     'Start the container without --ipc host; containers that must share memory can join one another with --ipc shareable and --ipc container:NAME. In a pod, remove hostIPC.',
   references: ['https://man7.org/linux/man-pages/man7/ipc_namespaces.7.html'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => judgeNamespace(container, { name: 'ipc', field: 'ipcMode', mode: container.declared.ipcMode }),
 });

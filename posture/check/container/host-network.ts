@@ -16,6 +16,7 @@ export const hostNetwork = containerCheck({
     'https://man7.org/linux/man-pages/man7/network_namespaces.7.html',
   ],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) =>
     judgeNamespace(container, { name: 'net', field: 'networkMode', mode: container.declared.networkMode }),

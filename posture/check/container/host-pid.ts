@@ -13,6 +13,7 @@ export const hostPid = containerCheck({
     'Start the container without --pid host. A debugging container can join one other container with --pid container:NAME. In a pod, remove hostPID.',
   references: ['https://man7.org/linux/man-pages/man7/pid_namespaces.7.html'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => judgeNamespace(container, { name: 'pid', field: 'pidMode', mode: container.declared.pidMode }),
 });

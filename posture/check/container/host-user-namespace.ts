@@ -21,6 +21,7 @@ export const hostUserNamespace = containerCheck({
     'https://man7.org/linux/man-pages/man7/user_namespaces.7.html',
   ],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: ['docker'],
   engineSettings: ['api'],
   judge: (container, { docker }) => {

@@ -12,6 +12,7 @@ export const hostUts = containerCheck({
   remediation: 'Start the container without --uts host. A pod has it with hostNetwork.',
   references: ['https://man7.org/linux/man-pages/man7/uts_namespaces.7.html'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => judgeNamespace(container, { name: 'uts', field: 'utsMode', mode: container.declared.utsMode }),
 });

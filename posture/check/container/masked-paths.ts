@@ -34,6 +34,7 @@ export const maskedPaths = containerCheck({
     'https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths',
   ],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: [],
   judge: (container) => {
     const declared = declaredEvidence(container);

@@ -31,6 +31,7 @@ export const mountPropagation = containerCheck({
     'https://docs.kernel.org/filesystems/sharedsubtree.html',
   ],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => {
     const asked = container.declared.mounts.filter(({ propagation }) => /^r?shared$/.test(propagation));

@@ -18,7 +18,10 @@ export const privileged = containerCheck({
   severity: 'critical',
   severityLevels: [
     { severity: 'critical', when: 'the container controls the host' },
-    { severity: 'high', when: 'user namespace remapping limits it, or only the next process would be privileged' },
+    {
+      severity: 'high',
+      when: 'user namespace remapping or a kernel of its own limits it, or only the next process would be privileged',
+    },
   ],
   rationale:
     'A privileged container has every capability, no seccomp filter and all devices of the host: control of the container is control of the host. All capabilities without a seccomp filter amount to the same, however they were requested.',
@@ -29,6 +32,7 @@ export const privileged = containerCheck({
     'https://man7.org/linux/man-pages/man7/capabilities.7.html',
   ],
   judges: 'container',
+  ownKernel: 'declared',
   needs: ['kernel', 'docker'],
   engineSettings: ['api'],
   judge: (container, { kernel, docker }) => {
@@ -44,7 +48,7 @@ export const privileged = containerCheck({
       return userNamespace === 'remapped'
         ? failAs(
             'high',
-            `the container was started with ${privilegedOption(container)}; user namespace remapping limits it`,
+            `the container was started with ${privilegedOption(container)}; ${limitOf(container)} limits it`,
             ...evidence,
           )
         : fail(`the container was started with ${privilegedOption(container)} and controls the host`, ...evidence);
@@ -91,6 +95,10 @@ function effectiveEvidence({ capabilities }: ContainerFact): readonly Evidence[]
 function isNearlyEverything(effective: string, kernel: Pick<KernelFact, 'capLastCap'>): boolean {
   const last = kernel.capLastCap.state === 'seen' ? kernel.capLastCap.value : LAST_CAPABILITY;
   return isNearlyAll(capabilityNames(effective) ?? [], last);
+}
+
+function limitOf({ ownKernel }: ContainerFact): string {
+  return ownKernel.state === 'seen' ? 'a kernel of its own' : 'user namespace remapping';
 }
 
 function privilegedOption({ pod }: ContainerFact): string {

@@ -19,6 +19,7 @@ export const readOnlyRoot = containerCheck({
     'Start the container with --read-only and give it --tmpfs /tmp or a volume for the few directories that it writes to. In a pod, set readOnlyRootFilesystem to true and mount an emptyDir there.',
   references: ['https://docs.docker.com/reference/cli/docker/container/run/#read-only'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: [],
   judge: (container) => {
     const { readOnlyRoot: asked } = container.declared;

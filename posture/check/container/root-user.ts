@@ -23,6 +23,7 @@ export const rootUser = containerCheck({
     'https://docs.docker.com/engine/security/userns-remap/',
   ],
   judges: 'container',
+  ownKernel: 'declared',
   needs: ['docker'],
   engineSettings: ['api'],
   judge: (container, { docker }) => {

@@ -9,6 +9,7 @@ import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { declaredHostMounts } from '../host-mount.ts';
 import { isWithin, mountLine } from '../mount.ts';
+import { unresolvedMounts } from '../own-kernel.ts';
 
 /** Declared paths that are or hold a control socket, for containers whose mounts cannot be read. */
 const DEFAULT_SOCKETS = [
@@ -36,6 +37,7 @@ export const runtimeSocket = containerCheck({
     'Remove the mount of the socket and of directories that contain it (/run, /var/run, /). For a program that must query the engine, use a proxy that admits only the calls it needs.',
   references: ['https://docs.docker.com/engine/security/protect-access/'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: ['docker'],
   engineSettings: ['endpoint'],
   judge: (container, { docker }) => {
@@ -44,7 +46,7 @@ export const runtimeSocket = containerCheck({
       const declared = declaredSockets(container, docker);
       return declared.length > 0
         ? fail('a control socket of a container engine is mounted', ...declared)
-        : notSeen(reached);
+        : (unresolvedMounts(container) ?? notSeen(reached));
     }
     const open = reached.value.filter(({ covered }) => !covered || canUnmount(container));
     if (open.length === 0) return pass({ source: reached.source, seen: 'none', expected: EXPECTED });

@@ -1,6 +1,6 @@
-import { sourceOf } from '../../fact/container.ts';
+import { ownKernelReason, sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, Declared } from '../../fact/container.ts';
-import { fail, failAs, unknownBecause } from '../../verdict.ts';
+import { fail, failAs, notApplicable, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
 import { containerCheck } from '../check.ts';
 import { execCommand, hasEnded, notSeen, passOnEveryThread } from '../container-reading.ts';
@@ -33,8 +33,9 @@ export const seccompFilter = containerCheck({
   needs: ['docker'],
   engineSettings: ['api'],
   judge: (container, { docker }) => {
-    const { seccomp } = container;
+    const { ownKernel, seccomp } = container;
     const declared = declaredEvidence(container);
+    if (ownKernel.state === 'seen') return judgeSandbox(ownKernel);
     if (seccomp.state === 'seen') {
       const evidence = [...seccompEvidence(container), declared];
       if (seccomp.value.mode === 'disabled') return fail('a process runs without a seccomp filter', ...evidence);
@@ -56,6 +57,17 @@ export const seccompFilter = containerCheck({
     return custom?.verdict === 'fail' ? custom : notSeen(seccomp, declared);
   },
 });
+
+/** Of a container with a kernel of its own, the filter of the process that runs this kernel. */
+function judgeSandbox({ source, value }: Extract<ContainerFact['ownKernel'], { readonly state: 'seen' }>): Judgement {
+  const seen = `${value.program}: ${value.filtered ? 'every thread has a seccomp filter' : 'no seccomp filter'}`;
+  const evidence = { source, seen, expected: 'a seccomp filter' };
+  if (value.filtered) return pass(evidence);
+  // Hypervisors are usually started without one: the boundary is that of the virtual machine.
+  return value.kind === 'vm'
+    ? notApplicable(ownKernelReason(value), evidence)
+    : fail('the process that runs the kernel of the container has no seccomp filter', evidence);
+}
 
 /** The kernel does not show that a filter allows everything; the text of the profile does. undefined: it is effective. */
 function judgeCustomProfile(

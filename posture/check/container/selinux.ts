@@ -44,6 +44,7 @@ export const selinux = containerCheck({
     'https://docs.kernel.org/admin-guide/LSM/SELinux.html',
   ],
   judges: 'container',
+  ownKernel: 'notApplicable',
   needs: ['kernel'],
   judge: (container, { kernel }) => {
     const own = mapObserved(kernel.selinux, (mode) => mode !== 'disabled');

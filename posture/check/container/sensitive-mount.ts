@@ -8,6 +8,7 @@ import { notSeen } from '../container-reading.ts';
 import { quote } from '../evidence-text.ts';
 import { hostMounts } from '../host-mount.ts';
 import type { HostMount } from '../host-mount.ts';
+import { unresolvedMounts } from '../own-kernel.ts';
 import { sensitivityOf } from '../sensitive-path.ts';
 
 /** Where engines keep their containers by default. */
@@ -33,6 +34,7 @@ export const sensitiveMount = containerCheck({
     'Mount only the file or directory that the program needs, from a dedicated place or a named volume, and read-only where reading is enough. In a pod, replace hostPath by another kind of volume.',
   references: ['https://docs.docker.com/engine/storage/bind-mounts/'],
   judges: 'container',
+  ownKernel: 'declared',
   needs: ['docker'],
   engineSettings: ['api'],
   judge: (container, { docker }) => {
@@ -40,7 +42,7 @@ export const sensitiveMount = containerCheck({
       .map((mount) => judgeMount(mount, container, docker))
       .filter((part) => part !== undefined);
     const { mounts, mountNamespaces } = container;
-    if (mounts.state !== 'seen') parts.push(notSeen(mounts));
+    if (mounts.state !== 'seen') parts.push(unresolvedMounts(container) ?? notSeen(mounts));
     for (const { mounts: others } of mountNamespaces) if (others.state === 'unreadable') parts.push(notSeen(others));
     if (parts.length > 0) return allOf('critical', parts);
     return pass({ source: mounts.source, seen: 'none', expected: EXPECTED });

@@ -140,6 +140,7 @@ function criContainer(overrides: Partial<ContainerFact>): RuntimeContainer {
     pid: fact.pid,
     startedAt: fact.startedAt,
     endedAt: fact.endedAt,
+    handler: fact.handler,
     declared: { ...declared, privileged: true, memoryBytes: 64 * 1024 * 1024 },
     sources: Object.fromEntries(fields.map((field) => [field, `ContainerStatus ${field}`])),
   };
