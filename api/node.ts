@@ -10,7 +10,7 @@ const nodeFields = {
   architecture: s.string(),
   cpus: count('logical processors'),
   memoryBytes: count('memory in bytes'),
-  runtime: s.string('container engine and version; empty: none'),
+  runtime: s.string('container engine and version; empty: none; `docker (not read)`: there, but it could not be read'),
   securityModules: s.string('active security modules; empty: could not be read'),
   containerCount: count('running containers'),
   connected: s.boolean('has a session'),

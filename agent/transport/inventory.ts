@@ -1,3 +1,4 @@
+import { describeEngines } from '../../posture/fact/docker.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import { isRunning } from '../../posture/fact/container.ts';
 import { valueOr } from '../../posture/observed.ts';
@@ -21,7 +22,7 @@ export function inventoryOf(facts: Facts): Inventory {
     architecture: node.architecture,
     cpus: node.cpus,
     memoryBytes: node.memoryBytes,
-    runtime: docker.api.state === 'seen' ? `docker ${docker.api.value.version}` : '',
+    runtime: describeEngines([docker, ...facts.engines]) ?? `${docker.runtime} (not read)`,
     securityModules: valueOr(kernel.lsm, []).join(','),
     containers,
     containersOmitted: running.length - containers.length,

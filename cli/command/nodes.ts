@@ -126,7 +126,7 @@ function nodeRow(node: FleetNode, nowMs: number, { paint }: Context): readonly C
     { text: nodeLabel(node.name, node.id), paint: paint.bold },
     stateCell(node, nowMs, paint),
     { text: node.id },
-    { text: isNew ? '' : node.runtime === '' ? 'no docker' : node.runtime.replace(/\+.*/, '') },
+    { text: isNew ? '' : node.runtime === '' ? 'none' : node.runtime.replace(/\+.*/, '') },
     { text: String(node.containerCount), value: node.containerCount },
     severity('critical'),
     severity('high'),

@@ -1,3 +1,4 @@
+import { describeEngines } from '../../posture/fact/docker.ts';
 import type { Facts } from '../../posture/fact/facts.ts';
 import type { Observed } from '../../posture/observed.ts';
 
@@ -26,7 +27,7 @@ export interface ScannedNode {
 
 /** What `facts` say about the node as a whole. */
 export function describeNode(facts: Facts): ScannedNode {
-  const { node, kernel, docker, containers } = facts;
+  const { node, kernel, docker, engines, containers } = facts;
   return {
     id: node.id,
     name: node.name,
@@ -36,8 +37,8 @@ export function describeNode(facts: Facts): ScannedNode {
     cpus: node.cpus,
     memoryBytes: node.memoryBytes,
     virtualization: node.virtualization,
-    runtime: describeRuntime(facts),
-    containers: docker.present.state === 'absent' ? 0 : reading(containers, 0, (list) => list.length),
+    runtime: describeEngines([docker, ...engines]),
+    containers: reading(containers, 0, (list) => list.length),
     securityModules: reading<readonly string[], readonly string[]>(kernel.lsm, [], (list) => [...list]),
     lockdown: reading<string, string>(kernel.lockdown, 'unsupported', (level) => level),
     selinux: reading<string, string>(kernel.selinux, 'disabled', (mode) => mode),
@@ -45,11 +46,6 @@ export function describeNode(facts: Facts): ScannedNode {
     effectiveUid: node.effectiveUid,
     agentVersion: node.agentVersion,
   };
-}
-
-function describeRuntime({ docker }: Facts): string | null {
-  if (docker.present.state === 'absent') return '';
-  return reading(docker.api, '', (api) => `docker ${api.version}`);
 }
 
 function reading<T, R>(observed: Observed<T>, absent: R, read: (value: T) => R): R | null {

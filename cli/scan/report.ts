@@ -71,10 +71,10 @@ export function hintLines(text: string, { width, paint }: ReportStyle): readonly
 }
 
 function runtimeItems({ runtime, containers }: ScannedNode): readonly string[] {
-  if (runtime === '') return ['no docker'];
+  if (runtime === '') return ['no container engine'];
   const counted =
     containers === null ? 'containers unknown' : `${String(containers)} container${containers === 1 ? '' : 's'}`;
-  return [runtime?.replace(/\+.*/, '') ?? 'docker could not be asked', counted];
+  return [runtime?.replace(/\+.*/, '') ?? 'container engine unknown', counted];
 }
 
 function kernelItems({ securityModules, selinux, apparmor, lockdown }: ScannedNode): readonly string[] {

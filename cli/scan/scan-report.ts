@@ -61,7 +61,7 @@ export function listedFindings(content: ScanReportContent): ListedFindings {
       const waiver = waived.get(finding.id);
       return Object.assign({}, finding, times, waiver && { waiver: findingWaiver(waiver) });
     }),
-    nodes: [{ ...node, runtime: node.runtime ?? '', containers: containers.state === 'seen' ? containers.value : [] }],
+    nodes: [{ ...node, runtime: node.runtime ?? 'unknown', containers: containers.state === 'seen' ? containers.value : [] }],
     checks: catalog.checks,
     listedAtMs: madeAt,
     version,
@@ -76,7 +76,7 @@ function reported(finding: Finding, node: ScannedNode, { known, waived }: ScanRe
 
 function describe(node: ScannedNode, { madeAt, version }: ScanReportContent): string {
   const { name, operatingSystem, kernelRelease, runtime, containers, effectiveUid } = node;
-  const engine = runtime === null ? 'container engine unknown' : runtime === '' ? 'no Docker' : runtime;
+  const engine = runtime === null ? 'container engine unknown' : runtime === '' ? 'no container engine' : runtime;
   const running = `${containers === null ? 'number of' : String(containers)} running containers${containers === null ? ' unknown' : ''}`;
   const rights = effectiveUid === 0 ? '' : ', not as root: some things could not be read';
   return `Host ${name}, ${operatingSystem}, kernel ${kernelRelease}, ${engine}, ${running}. Scanned ${timeText(madeAt)} with Plimsoll ${version}${rights}.`;

@@ -201,6 +201,13 @@ export const dockerSchema = s.object(
 /** See {@link dockerSchema}. */
 export type DockerFact = s.Infer<typeof dockerSchema>;
 
+/** Name and version of the first engine of root that answers; empty: there is none; null: one could not be read. */
+export function describeEngines(engines: readonly DockerFact[]): string | null {
+  const ofRoot = engines.filter(({ endpoint }) => userOfEngine(endpoint) === 0);
+  for (const { api, runtime } of ofRoot) if (api.state === 'seen') return `${runtime} ${api.value.version}`;
+  return ofRoot.some(({ present, api }) => present.state !== 'absent' || api.state === 'unreadable') ? null : '';
+}
+
 /** What checks of containers may read of an engine. The rest changes more often: an image is pulled, a port published. */
 export interface EngineSettings extends Pick<DockerFact, 'endpoint' | 'process' | 'file'> {
   readonly api: Observed<Pick<DockerApi, 'dataRoot' | 'securityOptions'>>;
