@@ -11,6 +11,7 @@ import { ACCESS } from '../collector/api/access.ts';
 import { ROUTES } from '../collector/api/routes.ts';
 import { controlsOf } from '../posture/benchmark/benchmark.ts';
 import { severityText } from '../posture/check/check.ts';
+import type { OwnKernelRule } from '../posture/check/own-kernel.ts';
 import type { Check } from '../posture/check/check.ts';
 import { CHECKS } from '../posture/check/registry.ts';
 import { factPaths } from '../posture/fact/path.ts';
@@ -50,6 +51,7 @@ function checkSection(check: Check): string {
     ...(check.severityLevels === undefined
       ? []
       : [check.severityLevels.map(({ severity, when }) => `- ${severity}: ${when}`).join('\n')]),
+    ...(check.judges === 'container' && check.ownKernel !== undefined ? [OWN_KERNEL_TEXTS[check.ownKernel]] : []),
     check.rationale,
     `_What to do:_ ${check.remediation}`,
     ...(check.parameters === undefined
@@ -68,6 +70,13 @@ function checkSection(check: Check): string {
     ].join('\n'),
   ].join('\n\n');
 }
+
+const OWN_KERNEL_TEXTS = Object.freeze({
+  declared:
+    'A container with a [kernel of its own](runtimes.md#containers-with-a-kernel-of-their-own) is judged by what was requested.',
+  notApplicable:
+    'Does not apply to a container with a [kernel of its own](runtimes.md#containers-with-a-kernel-of-their-own).',
+} satisfies Record<OwnKernelRule, string>);
 
 function judgedText({ judges }: Check): string {
   if (judges === 'clusterNode') return 'each node of the Kubernetes cluster, by the collector: no scan contains it';

@@ -123,7 +123,11 @@ async function ofContainer(
     return { ok: false, problem: 'the container runs on another machine', hint: 'name its image instead' };
   const root = await findContainerRoot({ hostRoot: '/', id: Id, pid: State.Pid });
   if (!root.ok)
-    return { ok: false, problem: `the files of the container cannot be read in place: ${root.problem}`, hint: 'name its image instead' };
+    return {
+      ok: false,
+      problem: `the files of the container cannot be read in place: ${root.problem}`,
+      hint: 'name its image instead',
+    };
   const { path, findChange } = root;
   const source: ImageSource = { kind: 'directory', path, mounts: 'volume' };
   return { ok: true, source, imageId: Image, of: 'container', findChange, close: () => undefined };

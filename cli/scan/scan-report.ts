@@ -61,7 +61,9 @@ export function listedFindings(content: ScanReportContent): ListedFindings {
       const waiver = waived.get(finding.id);
       return Object.assign({}, finding, times, waiver && { waiver: findingWaiver(waiver) });
     }),
-    nodes: [{ ...node, runtime: node.runtime ?? 'unknown', containers: containers.state === 'seen' ? containers.value : [] }],
+    nodes: [
+      { ...node, runtime: node.runtime ?? 'unknown', containers: containers.state === 'seen' ? containers.value : [] },
+    ],
     checks: catalog.checks,
     listedAtMs: madeAt,
     version,

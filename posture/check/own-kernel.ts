@@ -28,9 +28,7 @@ export function judgeOwnKernel(
   const judged = judge();
   const isUnseen = judged.verdict === 'unknown' && judged.reason?.includes(reason) === true;
   if (!isUnseen) return judged;
-  return rule === 'declared'
-    ? pass(...judged.evidence, evidence)
-    : notApplicable(reason, ...judged.evidence, evidence);
+  return rule === 'declared' ? pass(...judged.evidence, evidence) : notApplicable(reason, ...judged.evidence, evidence);
 }
 
 /** Does a virtual machine run the container? Its size bounds what it takes of the node. */
@@ -49,10 +47,11 @@ export function unresolvedMounts({ ownKernel, declared, podUid }: ContainerFact)
     ({ type, source }) => type !== 'tmpfs' && (ofPod === undefined || !source.startsWith(ofPod)),
   );
   if (mount === undefined) return undefined;
-  return unknownBecause(
-    'where the mounts of the container lead on the node is not seen: it has a kernel of its own',
-    { source: 'declared mounts', seen: quote(mount.source), expected: 'no files of the host, or a kernel that shows them' },
-  );
+  return unknownBecause('where the mounts of the container lead on the node is not seen: it has a kernel of its own', {
+    source: 'declared mounts',
+    seen: quote(mount.source),
+    expected: 'no files of the host, or a kernel that shows them',
+  });
 }
 
 function kernelEvidence(source: string, { program, uids, capabilities, filtered }: OwnKernel): Evidence {

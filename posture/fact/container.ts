@@ -218,7 +218,10 @@ export type ReachableSocket = s.Infer<typeof controlSocketSchema>;
 /** How an engine runs a container. */
 export const handlerSchema = s.object(
   {
-    name: s.string('name that was requested: `HostConfig.Runtime`, runtime handler of the pod; empty: not reported', 256),
+    name: s.string(
+      'name that was requested: `HostConfig.Runtime`, runtime handler of the pod; empty: not reported',
+      256,
+    ),
     program: s.string(
       'what the configuration of the engine says that it is: path of an OCI runtime, or type of a containerd shim; empty: not reported',
       512,
@@ -243,7 +246,10 @@ export const ownKernelSchema = s.object({
 /** See {@link ownKernelSchema}. */
 export type OwnKernel = s.Infer<typeof ownKernelSchema>;
 
-const KERNEL_NAMES = Object.freeze({ gvisor: 'gVisor', vm: 'virtual machine' } satisfies Record<OwnKernel['kind'], string>);
+const KERNEL_NAMES = Object.freeze({ gvisor: 'gVisor', vm: 'virtual machine' } satisfies Record<
+  OwnKernel['kind'],
+  string
+>);
 
 /** Why nothing that the node's kernel says of the process of a sandbox describes the container. */
 export function ownKernelReason({ kind, program }: Pick<OwnKernel, 'kind' | 'program'>): string {

@@ -213,7 +213,8 @@ async function readConfirmed(
   const { view, readSet } = recordReads(plain, id);
   const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
   const isGone = !cgroup.ok && cgroup.code === 'absent';
-  const ids = handler.sandbox === '' || kindOfHandler(wordsOfHandler(handler)) === undefined ? [id] : [id, handler.sandbox];
+  const ids =
+    handler.sandbox === '' || kindOfHandler(wordsOfHandler(handler)) === undefined ? [id] : [id, handler.sandbox];
   const isNamed = cgroup.ok && ids.some((each) => cgroup.value.includes(each));
   if ((isGone || !isNamed) && !isRepeated) return undefined;
   const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), readSet: undefined });

@@ -73,10 +73,13 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     return raw;
   };
   const revisions = createRevisions(options.monotonicMs);
-  const handlers = createHandlers(async () => {
-    const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
-    return info.ok ? info.value.Runtimes : undefined;
-  }, options.monotonicMs ?? (() => performance.now()));
+  const handlers = createHandlers(
+    async () => {
+      const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
+      return info.ok ? info.value.Runtimes : undefined;
+    },
+    options.monotonicMs ?? (() => performance.now()),
+  );
   const readVersion: ReadVersion = async () =>
     parseReply(await identified(rawOf(docker.version())), versionSchema, 'GET /version');
   return {
@@ -116,11 +119,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
 
 type ReadVersion = () => Promise<Reply<Infer<typeof versionSchema>>>;
 
-async function readEngine(
-  docker: Docker,
-  readVersion: ReadVersion,
-  handlers: Handlers,
-): Promise<Reply<EngineInfo>> {
+async function readEngine(docker: Docker, readVersion: ReadVersion, handlers: Handlers): Promise<Reply<EngineInfo>> {
   const info = parseReply(await rawOf(docker.info()), infoSchema, 'GET /info');
   if (!info.ok) return info;
   handlers.update(info.value.Runtimes);

@@ -20,7 +20,9 @@ const IMAGE = 'plimsoll-test/sandbox:1';
 const WORKER = new URL('../../../../image/inventory/worker.ts', import.meta.url);
 
 /** Judges one container by every check of containers. */
-function verdictsOf(container: ContainerFact): ReadonlyMap<string, { readonly verdict: Verdict; readonly text: string }> {
+function verdictsOf(
+  container: ContainerFact,
+): ReadonlyMap<string, { readonly verdict: Verdict; readonly text: string }> {
   const facts = factsOf();
   return new Map(
     CHECKS.filter((check) => check.judges === 'container').map((check) => {
@@ -178,7 +180,10 @@ void t.test('containers with a kernel of their own', { skip: noDockerd || noGvis
       [['--runtime', 'kata'], []],
       [['--runtime', 'strange'], []],
       // No kernel of its own, and the root directory of the node all the same.
-      [['-v', '/:/host'], ['/bin/chroot', '/host', '/bin/sleep', '3600']],
+      [
+        ['-v', '/:/host'],
+        ['/bin/chroot', '/host', '/bin/sleep', '3600'],
+      ],
     ];
     for (const [options, command] of cases) {
       const container = await run(options, ...command);
@@ -186,8 +191,12 @@ void t.test('containers with a kernel of their own', { skip: noDockerd || noGvis
       // An overlay is visible to the node, whatever the process has as its root directory.
       const decoded = taken.ok ? await decodeInventory(taken.inventory) : undefined;
       const names = decoded?.ok === true ? decoded.value.packages.map(({ name }) => name) : [];
-      t.ok(names.every((name) => /^(first|second)-of-image$/.test(name)), `${options.join(' ')}: ${names.length} packages`);
-      if (!taken.ok) t.match(taken.problem, /kernel of its own|root directory of its first process is that of the node/);
+      t.ok(
+        names.every((name) => /^(first|second)-of-image$/.test(name)),
+        `${options.join(' ')}: ${names.length} packages`,
+      );
+      if (!taken.ok)
+        t.match(taken.problem, /kernel of its own|root directory of its first process is that of the node/);
       const scanned = await scan(container.id);
       t.match(scanned, { ok: false, problem: /cannot be read in place/ }, options.join(' '));
     }

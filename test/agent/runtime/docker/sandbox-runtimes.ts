@@ -65,11 +65,11 @@ export function sandboxRuntimes(directory: string): readonly string[] {
  * hypervisor and only sleep.
  */
 export function sandboxImage(directory: string): Buffer {
-  for (const path of ['bin', 'usr/bin', 'etc', 'host', 'var/lib/dpkg']) mkdirSync(join(directory, path), { recursive: true });
+  for (const path of ['bin', 'usr/bin', 'etc', 'host', 'var/lib/dpkg'])
+    mkdirSync(join(directory, path), { recursive: true });
   copyFileSync(which('busybox'), join(directory, 'bin/busybox'));
   for (const name of ['sh', 'sleep', 'cat', 'chroot']) symlinkSync('busybox', join(directory, 'bin', name));
-  for (const name of ['runsc', 'qemu-system-x86_64'])
-    copyFileSync(which('busybox'), join(directory, 'usr/bin', name));
+  for (const name of ['runsc', 'qemu-system-x86_64']) copyFileSync(which('busybox'), join(directory, 'usr/bin', name));
   const status = ['first-of-image', 'second-of-image'].map(
     (name) => `Package: ${name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.0-1\n`,
   );
