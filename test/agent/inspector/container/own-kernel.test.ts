@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -10,6 +10,9 @@ import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import type { Verdict } from '../../../../posture/verdict.ts';
 import { CHECKS } from '../../../../posture/check/registry.ts';
 import { decodeInventory } from '../../../../proto/inventory-codec.ts';
+import { accessTo } from '../../../fixture/inspector/access.ts';
+import { containerProcess, ID, inspectAnswer, NODE } from '../../../fixture/inspector/recorded-container.ts';
+import { INITIAL, namespaceLinks, treeHost } from '../../../fixture/inspector/tree.ts';
 import { factsOf } from '../../../fixture/facts.ts';
 import { settingsWith } from '../../../fixture/settings.ts';
 import { liveNode, seenContainer } from '../live-node.ts';
@@ -62,6 +65,104 @@ const OF_DECLARATION = [
   'sensitive-mount',
 ];
 const HARDENED = ['--user', '1000', '--cap-drop', 'ALL', '--read-only'];
+
+/** A first process as /proc shows it, and what the engine says of its container. */
+interface Shown {
+  readonly runtime: string;
+  readonly program?: string;
+  readonly executable: string;
+  /** In the pid and mount namespace of the node. */
+  readonly of?: readonly ('pid' | 'mnt')[];
+  readonly root?: 'sandbox' | 'image';
+  readonly pidMode?: string;
+  readonly cgroup?: string;
+}
+
+const GVISOR_ROOT = '122 84 0:50 / / ro,relatime - tmpfs runsc-root rw\n';
+
+const SHOWN: readonly (readonly [name: string, shown: Shown, expected: unknown])[] = [
+  ['gVisor in the pid namespace of the node', { runtime: 'x', executable: '/usr/bin/runsc', of: ['pid'] }, 'gvisor'],
+  [
+    'gVisor on KVM, in a pid namespace of its own',
+    { runtime: 'x', program: '/usr/bin/runsc', executable: '/usr/bin/runsc', root: 'sandbox' },
+    'gvisor',
+  ],
+  ['its program was replaced', { runtime: 'x', executable: '/usr/bin/runsc (deleted)', of: ['pid'] }, 'gvisor'],
+  [
+    'a hypervisor under the name of a shim',
+    { runtime: 'io.containerd.kata.v2', executable: '/opt/kata/bin/qemu-system-x86_64', of: ['pid', 'mnt'] },
+    'vm',
+  ],
+  [
+    'a hypervisor for a container that asks for the pid namespace of the node',
+    {
+      runtime: 'io.containerd.kata.v2',
+      executable: '/opt/kata/bin/qemu-system-x86_64',
+      of: ['pid', 'mnt'],
+      pidMode: 'host',
+    },
+    'vm',
+  ],
+  ['a wrapper of runc', { runtime: 'runsc', program: '/usr/bin/runsc', executable: '/bin/busybox' }, 'absent'],
+  ['an image with a program called runsc', { runtime: 'runc', executable: '/usr/bin/runsc' }, 'absent'],
+  [
+    'a root directory that looks like that of gVisor, and a runc',
+    { runtime: 'runc', executable: '/usr/bin/runsc', root: 'sandbox' },
+    'absent',
+  ],
+  [
+    'the same with the pid namespace of the node on request',
+    { runtime: 'runc', executable: '/usr/bin/runsc', root: 'sandbox', of: ['pid'], pidMode: 'host' },
+    'absent',
+  ],
+  ['a program that others can change', { runtime: 'x', executable: '/srv/qemu-kvm', of: ['pid'] }, 'unreadable'],
+  ['a program that is not there', { runtime: 'x', executable: '/gone/firecracker', of: ['pid'] }, 'unreadable'],
+  ['an unknown program', { runtime: 'x', executable: '/usr/bin/other', of: ['pid'] }, 'unreadable'],
+  [
+    'firecracker in its jail',
+    { runtime: 'x', program: 'io.containerd.firecracker.v1', executable: '/firecracker' },
+    'unreadable',
+  ],
+  ['libkrun', { runtime: 'krun', executable: '/memfd:crun_cloned:/proc/self/exe (deleted)' }, 'unreadable'],
+  [
+    'a number that counts in a virtual machine',
+    { runtime: 'io.containerd.kata.v2', executable: '/bin/cron', cgroup: '0::/system.slice/cron.service\n' },
+    'unreadable',
+  ],
+];
+
+void t.test('what decides which kernel runs a container', async (t) => {
+  for (const [name, shown, expected] of SHOWN) {
+    const inodes = Object.fromEntries((shown.of ?? []).map((of) => [of, INITIAL[of]]));
+    const host = treeHost(t, {
+      ...NODE,
+      ...containerProcess(100),
+      ...namespaceLinks(100, { ...INITIAL, mnt: 4026532180, net: 4026532184, pid: 4026532183, ...inodes }),
+      ...(shown.root === 'sandbox' && { '/proc/100/mountinfo': GVISOR_ROOT }),
+      ...(shown.cgroup !== undefined && { '/proc/100/cgroup': shown.cgroup }),
+      '/proc/100/cmdline': 'sleep\0',
+      '/proc/100/exe': `-> ${shown.executable}`,
+      ...Object.fromEntries(
+        ['/usr/bin/runsc', '/usr/bin/other', '/opt/kata/bin/qemu-system-x86_64', '/srv/qemu-kvm'].map((path) => [
+          path,
+          '',
+        ]),
+      ),
+    });
+    chmodSync(join(host.root, 'srv/qemu-kvm'), 0o666);
+    const answer = inspectAnswer(100) as { readonly HostConfig: object };
+    const { runtime, program = runtime, pidMode = '' } = shown;
+    const access = await accessTo(t, host, {
+      [`/containers/${ID}/json`]: {
+        ...answer,
+        HostConfig: { ...answer.HostConfig, Runtime: runtime, PidMode: pidMode },
+      },
+      '/info': { Runtimes: { [runtime]: { path: program } } },
+    });
+    const { ownKernel } = seenContainer(await observeContainer(access, {}, ID));
+    t.equal(ownKernel.state === 'seen' ? ownKernel.value.kind : ownKernel.state, expected, name);
+  }
+});
 
 void t.test('containers with a kernel of their own', { skip: noDockerd || noGvisor }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-sandbox-'));
