@@ -21,7 +21,8 @@ import { diff } from '../../../../posture/delta.ts';
 import type { Finding } from '../../../../posture/finding.ts';
 import { judgeAll } from '../../../../posture/judge.ts';
 import { liveNode } from '../../inspector/live-node.ts';
-import { noContainerd, startContainerd } from './own-containerd.ts';
+import { noGvisor } from '../docker/sandbox-runtimes.ts';
+import { GVISOR_HANDLER, noContainerd, startContainerd } from './own-containerd.ts';
 import type { OwnContainerd } from './own-containerd.ts';
 
 /** This machine, with the containerd as its only further engine. */
@@ -142,6 +143,23 @@ void t.test('pods on a real containerd', { skip: noContainerd }, async (t) => {
     for (const check of ['health', 'restart-policy', 'cgroup-parent', 'host-user-namespace'])
       t.equal(about(`container.${check}`, web)?.verdict, 'notApplicable', check);
     t.end();
+  });
+
+  // The shim of runc starts the sandbox of a pod with gVisor, but no container in it.
+  await t.test('the sandbox of a pod with a kernel of its own', { skip: noGvisor }, async (t) => {
+    const id = await containerd.runPod({ name: 'untrusted', runtimeHandler: GVISOR_HANDLER });
+    const facts = await observed(containerd);
+    const sandbox = containerOf(facts, id);
+    t.match(sandbox.handler, { name: GVISOR_HANDLER, program: /\/gvisor$/, sandbox: id });
+    t.match(sandbox.ownKernel, { state: 'seen', value: { kind: 'gvisor', program: /\/runsc$/ } });
+    t.notOk(
+      [...judgeAll(CHECKS, facts).values()].some(({ subject }) => subject.id === id),
+      'it is idle',
+    );
+    const looks = facts.unobserved.state === 'seen' ? facts.unobserved.value : [];
+    t.notOk(looks.some((look) => look.id === id));
+    // This shim cannot end it.
+    process.kill(sandbox.pid, 'SIGKILL');
   });
 
   await t.test('labels of a pod, read for queries only', async (t) => {

@@ -23,6 +23,7 @@ export interface PodOptions {
   readonly privileged?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
   readonly portMappings?: readonly object[];
+  readonly runtimeHandler?: string;
 }
 
 /** What is asked for beyond the defaults of a kubelet. */
@@ -48,7 +49,7 @@ message SandboxConfig {
   Metadata metadata = 1; string logDirectory = 3; repeated PortMapping portMappings = 5;
   map<string, string> labels = 6; SandboxLinux linux = 8;
 }
-message RunPodSandboxRequest { SandboxConfig config = 1; }
+message RunPodSandboxRequest { SandboxConfig config = 1; string runtimeHandler = 2; }
 message IdReply { string id = 1; }
 message Capability { repeated string addCapabilities = 1; repeated string dropCapabilities = 2; }
 message ContainerSecurity {
@@ -136,7 +137,8 @@ export function createKubelet({ socketPath, cgroup, image, logDirectory }: Kubel
           },
         },
       };
-      const id = await call('RunPodSandbox', 'RunPodSandboxRequest', { config });
+      const { runtimeHandler = '' } = pod;
+      const id = await call('RunPodSandbox', 'RunPodSandboxRequest', { config, runtimeHandler });
       pods.set(id, config);
       return id;
     },

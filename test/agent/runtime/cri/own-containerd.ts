@@ -11,6 +11,9 @@ import type { Kubelet } from './kubelet.ts';
 export const POD_IMAGE = 'docker.io/plimsoll-test/busybox:1';
 const PAUSE_IMAGE = 'docker.io/plimsoll-test/pause:1';
 
+/** A runtime handler whose name says nothing: gVisor, where it is installed. */
+export const GVISOR_HANDLER = 'untrusted';
+
 /** A containerd of the test's own, with its CRI plugin, and what a kubelet would start on it. */
 export interface OwnContainerd extends Kubelet {
   readonly pid: number;
@@ -31,6 +34,9 @@ export interface OwnContainerd extends Kubelet {
   readonly stop: () => Promise<void>;
 }
 
+/** The shim of runc has no options for the arguments of another OCI runtime. */
+const GVISOR = '#!/bin/sh\nexec runsc --network=none --ignore-cgroups --platform=ptrace "$@"\n';
+
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
 
 /** Why no containerd can be started here; false where it can. For the `skip` option of a test. */
@@ -50,6 +56,7 @@ export async function startContainerd(): Promise<OwnContainerd> {
   const directory = mkdtempSync(join(tmpdir(), 'plimsoll-containerd-'));
   const socketPath = join(directory, 'containerd.sock');
   writeFileSync(join(directory, 'config.toml'), configuration(directory));
+  writeFileSync(join(directory, 'gvisor'), GVISOR, { mode: 0o755 });
   let daemon = await launch(directory, socketPath);
   const ctr = (...args: readonly string[]): string =>
     execFileSync('ctr', ['-a', socketPath, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
@@ -132,6 +139,12 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
     conf_dir = "${directory}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${GVISOR_HANDLER}]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${GVISOR_HANDLER}.options]
+        BinaryName = "${directory}/gvisor"
 `;
 }
 
