@@ -203,9 +203,9 @@ export type DockerFact = s.Infer<typeof dockerSchema>;
 
 /** Name and version of the first engine of root that answers; empty: there is none; null: one could not be read. */
 export function describeEngines(engines: readonly DockerFact[]): string | null {
-  const ofRoot = engines.filter(({ endpoint }) => userOfEngine(endpoint) === 0);
-  for (const { api, runtime } of ofRoot) if (api.state === 'seen') return `${runtime} ${api.value.version}`;
-  return ofRoot.some(({ present, api }) => present.state !== 'absent' || api.state === 'unreadable') ? null : '';
+  const present = engines.filter((engine) => userOfEngine(engine.endpoint) === 0 && engine.present.state !== 'absent');
+  for (const { api, runtime } of present) if (api.state === 'seen') return `${runtime} ${api.value.version}`;
+  return present.length > 0 ? null : '';
 }
 
 /** What checks of containers may read of an engine. The rest changes more often: an image is pulled, a port published. */

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { inventoryOf } from '../../agent/transport/inventory.ts';
 import { renderFindings } from '../../cli/render/finding-list.ts';
 import { compareByName } from '../../api/finding-list.ts';
 import { createPaint } from '../../cli/render/paint.ts';
@@ -77,12 +78,21 @@ void t.test('what could not be read differs from what is absent', (t) => {
     containers: absent(''),
   };
   t.strictSame(reportHead(describeNode(none), [], 0, at(80)).slice(0, 2), [
-    `web-3 · Debian 13 · kernel 6.12.9 · no docker${' '.repeat(80 - 45 - 5)}0.0 s`,
+    `web-3 · Debian 13 · kernel 6.12.9 · no container engine${' '.repeat(80 - 55 - 5)}0.0 s`,
     'kernel  LSM unknown · SELinux enforcing · AppArmor off · lockdown unsupported',
   ]);
   const denied = unreadable('unix:///var/run/docker.sock', 'permission denied (EACCES)');
   const blind = { ...base, docker: { ...base.docker, present: denied, api: denied }, containers: denied };
-  t.match(reportHead(describeNode(blind), [], 0, at(120))[0], /docker could not be asked · containers unknown/);
+  t.match(reportHead(describeNode(blind), [], 0, at(120))[0], /container engine unknown · containers unknown/);
+  // It is there, and did not answer.
+  const silent = { ...base, docker: { ...base.docker, api: denied } };
+  t.equal(describeNode(silent).runtime, null);
+  t.equal(inventoryOf(silent).runtime, 'docker (not read)');
+  t.equal(inventoryOf(none).runtime, '');
+  const other = { ...base.docker, runtime: 'containerd', endpoint: 'unix:///run/containerd/containerd.sock' };
+  t.match(inventoryOf({ ...none, engines: [other] }).runtime, /^containerd /, 'another engine than Docker');
+  const ofUser = { ...other, endpoint: 'unix:///run/user/1000/docker.sock' };
+  t.equal(inventoryOf({ ...none, engines: [ofUser] }).runtime, '', 'what a user says is not of the node');
   const two = { ...base, containers: seen([containerFact(), containerFact()], '') };
   t.match(reportHead(describeNode(two), [], 0, at(120))[0], /docker 26\.1\.5 · 2 containers/);
   t.end();

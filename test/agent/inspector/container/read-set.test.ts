@@ -28,7 +28,7 @@ const NODE: Tree = {
   '/proc/100/cgroup': `0::/docker/${ID}\n`,
   '/proc/100/mountinfo': recordedText('proc/default/mountinfo'),
   '/proc/100/uid_map': recordedText('proc/default/uid_map'),
-  ...namespaceLinks(100, { ...INITIAL, net: 4026532184 }),
+  ...namespaceLinks(100, { ...INITIAL, net: 4026532184, pid: 4026532183 }),
   '/proc/101/status': statusWith({ Name: 'worker', Pid: '101' }),
   [`${CGROUP}/cgroup.procs`]: '100\n',
   [`${CGROUP}/cgroup.stat`]: 'nr_descendants 0\nnr_dying_descendants 0\n',
