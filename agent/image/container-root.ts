@@ -1,5 +1,6 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseMountinfo } from '../inspector/proc/mountinfo.ts';
 import { parseStartTicks } from '../inspector/proc/proc-stat.ts';
 
 /** Whose root directory is read: a process as the engine names it. */
@@ -42,6 +43,9 @@ export async function findContainerRoot(request: RootRequest): Promise<Container
   };
 }
 
+/** Source of the empty tmpfs that gVisor makes the root directory of its sandbox: runsc/cmd/chroot.go. */
+const GVISOR_ROOT = 'runsc-root';
+
 /** A text: why the root directory of the process is not that of the container. */
 async function identify(request: RootRequest): Promise<Identity | string> {
   const { hostRoot, id, pid } = request;
@@ -53,6 +57,9 @@ async function identify(request: RootRequest): Promise<Identity | string> {
     const namespace = await readlink(processPath(request, 'ns/mnt'));
     if ((await nodeNamespaces(hostRoot)).includes(namespace))
       return 'its first process is in the mount namespace of the node';
+    const mounts = parseMountinfo(await readFile(processPath(request, 'mountinfo'), 'utf8'));
+    if (mounts.some(({ mountPoint, source }) => mountPoint === '/' && source === GVISOR_ROOT))
+      return 'its first process is the sandbox of gVisor, which has no files of the container';
     const root = await fileId(processPath(request, 'root'));
     // Both are the root of the node, unless its first process is in another one.
     const node = [await fileId(hostRoot), await fileId(join(hostRoot, 'proc/1/root')).catch(() => undefined)];
