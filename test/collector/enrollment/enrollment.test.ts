@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -296,7 +297,10 @@ void t.test('the listener bounds what it reads', async (t) => {
   t.match(await fleet.enroll(token, 'web-1'), { ok: true }, 'a valid token is never rate-limited');
 
   const sockets = Array.from({ length: 300 }, () =>
-    connect({ ...address, rejectUnauthorized: false }).on('error', () => undefined),
+    connect({
+      socket: connectPlain({ ...address, localAddress: '127.0.0.9' }).on('error', () => undefined),
+      rejectUnauthorized: false,
+    }).on('error', () => undefined),
   );
   t.teardown(() => sockets.forEach((socket) => void socket.destroy()));
   // Handshakes that fail count for a second.
