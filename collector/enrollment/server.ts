@@ -86,7 +86,7 @@ export async function startEnrollmentServer(options: EnrollmentServerOptions): P
   const connections = createConnectionLimit(MAX_CONNECTIONS, (address) =>
     log.debug({ address }, 'a connection made room for a new one'),
   );
-  guardHandshakes(server.server as TlsServer, { connections, helloTimeoutMs: HANDSHAKE_TIMEOUT_MS, clock });
+  guardHandshakes(server.server, { connections, helloTimeoutMs: HANDSHAKE_TIMEOUT_MS, clock });
   server.server.on('tlsClientError', (_error: Error, socket: TLSSocket) => void socket.destroy());
   addRoutes(server, options);
   await server.listen({ host: listen.host, port: listen.port });

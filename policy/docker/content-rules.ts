@@ -91,7 +91,9 @@ function judgeContainer(body: JsonObject, input: ContentInput): readonly Violati
     ...judgeHostConfig(hostConfig, 'HostConfig.', input),
     ...judgeEndpoints(field(networking, 'EndpointsConfig'), input),
     // With any field above, these engines take the namespaces from there too.
-    ...(configs.some((config) => isZero(field(config, 'CgroupnsMode'))) ? judgeCgroupDefault(input) : []),
+    ...(configs.some((config) => isZero(field(config, 'CgroupnsMode')))
+      ? judgeCgroupDefault(input, CONTAINER_CGROUPS)
+      : []),
   ];
 }
 
@@ -128,18 +130,19 @@ function judgeEndpoint(endpoint: unknown, at: string, input: ContentInput): read
  * Without a mode dockerd takes its setting `default-cgroupns-mode`, which on a host with cgroup v1 is `host`
  * (`adaptContainerSettings` of moby), whatever the API version.
  */
-function judgeCgroupDefault({ policy, isCgroupV2 }: ContentInput): readonly Violation[] {
+function judgeCgroupDefault(
+  { policy, isCgroupV2 }: ContentInput,
+  { at, action }: { readonly at: string; readonly action: string },
+): readonly Violation[] {
   return isCgroupV2 || policy.allowHostNamespaces.includes('cgroup')
     ? []
-    : [
-        {
-          field: 'HostConfig.CgroupnsMode',
-          actual: 'not set, which means the cgroup namespace of the host where it has cgroup v1',
-          action: 'Set it to private (docker run --cgroupns=private), or ask for "cgroup" in spec.allowHostNamespaces.',
-        },
-      ];
+    : [{ field: at, actual: 'no mode: the cgroup namespace of the host, where it has cgroup v1', action }];
 }
 
+const CONTAINER_CGROUPS = Object.freeze({
+  at: 'HostConfig.CgroupnsMode',
+  action: 'Set it to private (docker run --cgroupns=private), or ask for "cgroup" in spec.allowHostNamespaces.',
+});
 const SERVICE_CGROUP_ACTION =
   'Use hosts with cgroup v2, start containers without a service, or ask for "cgroup" in spec.allowHostNamespaces.';
 
@@ -245,7 +248,7 @@ function judgeService(body: JsonObject, input: ContentInput): readonly Violation
     ...judgeHostConfig(settings, `${at}.`, input),
     ...judgeHostConfig({ LogConfig }, 'TaskTemplate.', input),
     // A service cannot choose it.
-    ...judgeCgroupDefault(input).map((violation) => ({ ...violation, field: at, action: SERVICE_CGROUP_ACTION })),
+    ...judgeCgroupDefault(input, { at, action: SERVICE_CGROUP_ACTION }),
     ...(isZero(field(container, 'Privileges')) || policy.allowPrivileged
       ? []
       : [{ field: `${at}.Privileges`, actual: 'security settings of its own', action: 'Leave the field out.' }]),

@@ -69,9 +69,14 @@ function rigFor(t: Test): Rig {
 }
 
 /** Asks as dockerd does: no Content-Type, the body in base64. */
-async function ask({ send }: Rig, body: object | undefined, target = CREATE, method = 'POST'): Promise<Answer> {
+async function ask(
+  { send }: Rig,
+  body: { readonly Image?: string; readonly HostConfig?: object } | undefined,
+  target = CREATE,
+  method = 'POST',
+): Promise<Answer> {
   // A host with cgroup v1 needs the mode.
-  const HostConfig = { CgroupnsMode: 'private', ...(body as { readonly HostConfig?: object } | undefined)?.HostConfig };
+  const HostConfig = { CgroupnsMode: 'private', ...body?.HostConfig };
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify({ ...body, HostConfig }));
   const message = {
     RequestMethod: method,
