@@ -20,6 +20,7 @@ const COMPONENTS = [
   { name: 'acl', program: 'setfacl', packages: ['acl'] },
   { name: 'ext4', program: 'mkfs.ext4', packages: ['e2fsprogs'] },
   { name: 'podman', program: 'podman', packages: ['podman'] },
+  { name: 'gvisor', program: 'runsc', packages: ['runsc'] },
   { name: 'strace', program: 'strace', packages: ['strace'] },
   { name: 'systemd-analyze', program: 'systemd-analyze', packages: ['systemd'] },
   { name: 'ruby', program: 'ruby', packages: ['ruby'] },
