@@ -269,7 +269,8 @@ await t.test('attack: a waiver that accepts something nearly everywhere is repor
     'n3',
     Object.fromEntries(ids.map((imageId) => [imageId, inventory(['openssl', '3.0.1'], ['curl', '8.0'])])),
   );
-  waive({ images: ['docker.io/library/many-?'] }, { ids: ['CVE-2026-1002'] });
+  // Half of them, and all.
+  waive({ images: ids.slice(0, 10).map((id) => `docker.io/library/${id.slice(7)}`) }, { ids: ['CVE-2026-1002'] });
   const matcher = start();
   await until(t, () => Promise.resolve(matcher.issues().some(({ code }) => code === 'waiverBroad')));
   t.match(matcher.issues(), [
