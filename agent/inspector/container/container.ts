@@ -3,7 +3,7 @@ import { sourceOf } from '../../../posture/fact/container.ts';
 import type { ContainerFact, RuntimeContainer } from '../../../posture/fact/container.ts';
 import { sameValue } from '../../same-value.ts';
 import type { ContainerRuntime, ListedContainer, Reply } from '../../runtime/runtime.ts';
-import { readText } from '../read-text.ts';
+import { readCgroupText } from '../proc/live-thread.ts';
 import type { CacheKey } from '../parse-cache.ts';
 import type { MountTable } from '../proc/mount-table.ts';
 import { mayBeRenamed } from './control-sockets.ts';
@@ -44,6 +44,8 @@ export type RuntimeAnswer =
 interface Reading {
   readonly kernel: KernelSide;
   readonly readSet: ReadSet | undefined;
+  /** The processes that it was read from. */
+  readonly pids: ReadonlySet<number>;
   readonly firstProcess?: ConfirmedProcess;
   /** Of one that uses the network of the node: the low ports that were listened on. */
   readonly lowPorts?: LowPorts;
@@ -56,6 +58,7 @@ interface Kept {
   readonly side: RuntimeContainer;
   readonly readSet: ReadSet;
   readonly container: ContainerFact;
+  readonly pids: ReadonlySet<number>;
   readonly firstProcess: ConfirmedProcess | undefined;
   readonly nodeMounts: MountTable | undefined;
   readonly sockets: ControlSockets;
@@ -136,7 +139,7 @@ function keepStopped(side: RuntimeContainer, before: ContainerFact | undefined):
 /** The container as it was seen last, where the runtime and the kernel still say the same about it. */
 async function stillSo(view: NodeView, side: RuntimeContainer): Promise<Kept | undefined> {
   const kept = view.cache.get(side.id, KEPT);
-  if (kept?.side !== side || !(await isUnchanged(view, kept.readSet))) return undefined;
+  if (kept?.side !== side || hasOutsider(view, kept) || !(await isUnchanged(view, kept.readSet))) return undefined;
   if (kept.lowPorts !== undefined && !isSamePorts(kept.lowPorts, await view.lowPorts())) return undefined;
   const isPlaced = kept.nodeMounts === mountTable(view) && kept.sockets === view.sockets;
   if (isPlaced && !mayBeRenamed(view.sockets)) return kept;
@@ -144,6 +147,13 @@ async function stillSo(view: NodeView, side: RuntimeContainer): Promise<Kept | u
   const placed = { ...kept, container, nodeMounts: mountTable(view), sockets: view.sockets };
   view.cache.set(side.id, KEPT, placed);
   return placed;
+}
+
+/** Is a process in its mount namespace that it was not read from? */
+function hasOutsider({ members }: NodeView, { side, pids }: Kept): boolean {
+  const namespace = members.namespaceOf.get(side.pid);
+  const inside = namespace === undefined ? undefined : members.processes.get(namespace);
+  return inside?.some((pid) => !pids.has(pid)) === true;
 }
 
 /** A list that was not read may have been another one. */
@@ -165,7 +175,7 @@ function mountTable({ mounts }: NodeView): MountTable | undefined {
 function keep(
   view: NodeView,
   side: RuntimeContainer,
-  { kernel, readSet, firstProcess, lowPorts }: Reading,
+  { kernel, readSet, pids, firstProcess, lowPorts }: Reading,
   before: ContainerFact | undefined,
 ): ContainerFact {
   const fresh = joinSides(side, kernel);
@@ -173,7 +183,7 @@ function keep(
   const kept =
     readSet === undefined
       ? undefined
-      : { side, readSet, container, firstProcess, nodeMounts: mountTable(view), sockets: view.sockets, lowPorts };
+      : { side, readSet, container, pids, firstProcess, nodeMounts: mountTable(view), sockets: view.sockets, lowPorts };
   view.cache.set(side.id, KEPT, kept);
   return container;
 }
@@ -211,13 +221,17 @@ async function readConfirmed(
 ): Promise<Reading | undefined> {
   const { id, pid, handler } = side;
   const { view, readSet } = recordReads(plain, id);
-  const cgroup = await readText(view.host, `/proc/${String(pid)}/cgroup`);
+  const cgroup = await readCgroupText(view.host, pid, (text) => isNamedThroughout(text, id));
   const isGone = !cgroup.ok && cgroup.code === 'absent';
   const ids =
     handler.sandbox === '' || kindOfHandler(wordsOfHandler(handler)) === undefined ? [id] : [id, handler.sandbox];
   const isNamed = cgroup.ok && ids.some((each) => cgroup.value.includes(each));
   if ((isGone || !isNamed) && !isRepeated) return undefined;
-  const unseen = (reason: string): Reading => ({ kernel: unseenKernelSide(pid, reason), readSet: undefined });
+  const unseen = (reason: string): Reading => ({
+    kernel: unseenKernelSide(pid, reason),
+    readSet: undefined,
+    pids: new Set(),
+  });
   if (isGone) return unseen('the runtime says that it runs, but it is not visible here (pid namespace, hidepid)');
   if (!isNamed && !view.node.namespaces.seesAll)
     return unseen('its cgroup does not name the container, so it may be another process');
@@ -226,14 +240,20 @@ async function readConfirmed(
     return unseen('neither its cgroup nor its arguments name the container: the number may count in a virtual machine');
   const reading = await readKernelSide(view, { side, cgroupText: cgroup.ok ? cgroup.value : '' });
   if (reading === undefined) return undefined;
-  const { kernel, parent } = reading;
+  const { kernel, parent, pids } = reading;
   // What only the second answer of the runtime confirmed is to be confirmed again.
   return {
     kernel,
     readSet: isRepeated ? undefined : readSet(),
+    pids,
     ...(isNamed ? { firstProcess: { pid, parent } } : {}),
     ...(kernel.hostPorts.state === 'absent' ? {} : { lowPorts: await view.lowPorts() }),
   };
+}
+
+/** Does every hierarchy name the container? The main thread that has ended is at the top of those of version 1. */
+function isNamedThroughout(cgroupText: string, id: string): boolean {
+  return cgroupText.split('\n').every((line) => line === '' || line.includes(id));
 }
 
 /** What a runtime said about a container, and the revision that its list had before. */

@@ -19,10 +19,10 @@ export function findExecs(
   if (namespace.state !== 'seen') return namespace;
   // The pid namespace of the node, or one that is not that of the first process alone.
   if (first === undefined || first.pid !== init || namespace.value.host) return absent(source);
-  const own = new Set(threads.map(({ pid }) => pid));
-  const roots = threads.filter(
-    ({ pid, directory, status }) => pid !== init && directory === `/proc/${String(pid)}` && !own.has(status.parent),
-  );
+  // One thread of each process: the first, or where that has ended another.
+  const own = new Map<number, ThreadReading>();
+  for (const thread of threads) if (!own.has(thread.pid)) own.set(thread.pid, thread);
+  const roots = [...own.values()].filter(({ pid, status }) => pid !== init && !own.has(status.parent));
   return seen(
     {
       firstBounding: first.status.capabilities.bounding,

@@ -42,11 +42,14 @@ export async function readHostPorts(
   const inodes = new Set(low.value.map(({ inode }) => inode));
   const holders = new Map<number, string>();
   let left = MAX_DESCRIPTORS;
-  for (const pid of inodes.size === 0 ? [] : new Set(threads.map((thread) => thread.pid))) {
-    const held = await heldAmong(host, pid, inodes, left);
-    if (!held.ok) return unreadable(`/proc/${String(pid)}/fd`, held.reason);
+  // A main thread that has ended has no open files: one that runs stands for its process.
+  const directories = new Map<number, string>();
+  for (const { pid, directory } of threads) if (!directories.has(pid)) directories.set(pid, directory);
+  for (const directory of inodes.size === 0 ? [] : directories.values()) {
+    const held = await heldAmong(host, directory, inodes, left);
+    if (!held.ok) return unreadable(`${directory}/fd`, held.reason);
     left -= held.value.looked;
-    for (const inode of held.value.inodes) if (!holders.has(inode)) holders.set(inode, `/proc/${String(pid)}/fd`);
+    for (const inode of held.value.inodes) if (!holders.has(inode)) holders.set(inode, `${directory}/fd`);
     // What was found is a failure whatever the others hold.
     if (left <= 0 && holders.size === 0)
       return unreadable(source, `its processes have more than ${String(MAX_DESCRIPTORS)} open files`);

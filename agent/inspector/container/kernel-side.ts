@@ -72,6 +72,8 @@ interface KernelReading {
   readonly kernel: KernelSide;
   /** Of the first process; 0 where it could not be read. */
   readonly parent: number;
+  /** The processes that were read. */
+  readonly pids: ReadonlySet<number>;
 }
 
 /** Everything the kernel says about a container; undefined where its first process is gone. */
@@ -83,7 +85,14 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     side: { id, pid },
   } = first;
   const entries = parseProcCgroup(cgroupText);
-  const found = await readContainerThreads(view, { id, init: pid, cgroupText, entries, mounts: cgroups });
+  const found = await readContainerThreads(view, {
+    id,
+    init: pid,
+    cgroupText,
+    entries,
+    mounts: cgroups,
+    members: view.members,
+  });
   if (found === undefined) return undefined;
   const { threads, problem } = found;
   const [isNested, uidMap, mounts, deviceRules, limits, podUid, resourceLimits] = await Promise.all([
@@ -100,9 +109,10 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
   const ownKernel = await findOwnKernel(view, { side: first.side, pid, threads, mounts: mounts.ofFirst });
   const processes = seen(found.processes, found.source);
   const parent = threads[0]?.pid === pid ? threads[0].status.parent : 0;
+  const pids = new Set(threads.map((thread) => thread.pid));
   if (ownKernel.state !== 'absent') {
     const reason = ownKernel.state === 'seen' ? ownKernelReason(ownKernel.value) : ownKernel.reason;
-    return { kernel: { ...unseenKernelSide(pid, reason), ownKernel, processes, ...limits, podUid }, parent };
+    return { kernel: { ...unseenKernelSide(pid, reason), ownKernel, processes, ...limits, podUid }, parent, pids };
   }
   const kernel: KernelSide = {
     ownKernel,
@@ -131,7 +141,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     ...limits,
     podUid,
   };
-  return { kernel, parent };
+  return { kernel, parent, pids };
 }
 
 async function readLimits(

@@ -2,6 +2,8 @@ import type { Host, Read } from '../../host/host.ts';
 import { cgroupMounts } from '../proc/cgroup.ts';
 import type { CgroupMount } from '../proc/cgroup.ts';
 import type { MountTable } from '../proc/mount-table.ts';
+import { readNamespaceMembers } from '../proc/namespace-members.ts';
+import type { NamespaceMembers } from '../proc/namespace-members.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
@@ -18,6 +20,8 @@ export interface NodeView extends CachedHost {
   readonly limits: LimitReader;
   /** The same object as in the last round where it says the same. */
   readonly node: Surroundings;
+  /** The processes in mount namespaces of their own, as they were just now. */
+  readonly members: NamespaceMembers;
   /** The mounts of pid 1, which change with each container; the same object where they did not. */
   readonly mounts: Read<MountTable>;
   /** The same object where they did not change. */
@@ -48,13 +52,18 @@ export async function viewNode({ host, cache }: CachedHost, around: Host = host)
     nodeMounts(access, '1'),
     findLabelFile(around),
   ]);
-  const [cgroups, sockets] = await Promise.all([readCgroupMounts(access, mounts), findControlSockets(access, mounts)]);
+  const [cgroups, sockets, members] = await Promise.all([
+    readCgroupMounts(access, mounts),
+    findControlSockets(access, mounts),
+    readNamespaceMembers(access, namespaces.inodes.mnt),
+  ]);
   const node: Surroundings = { namespaces, cgroups, labelFile: label };
   return {
     host,
     cache,
     limits: createLimitReader(host),
     node: cache.canonical('node', node),
+    members,
     mounts,
     sockets: cache.canonical('control sockets', sockets),
     lowPorts: lowPortReader(around, cache),

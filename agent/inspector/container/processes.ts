@@ -1,6 +1,9 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { Host } from '../../host/host.ts';
 import { cgroupDirectory } from '../proc/cgroup.ts';
 import type { CgroupEntry, CgroupMount } from '../proc/cgroup.ts';
+import { liveDirectory, readCgroupText } from '../proc/live-thread.ts';
+import type { NamespaceMembers } from '../proc/namespace-members.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { readText } from '../read-text.ts';
 
@@ -25,6 +28,8 @@ export interface ProcessQuestion {
   readonly cgroupText: string;
   readonly entries: readonly CgroupEntry[];
   readonly mounts: readonly CgroupMount[];
+  /** The processes of the node that are in mount namespaces of their own. */
+  readonly members: NamespaceMembers;
 }
 
 const MAX_PROCESSES = 4096;
@@ -32,6 +37,10 @@ const MAX_CGROUPS = 256;
 /** Names that are tried, files among them. */
 const MAX_TRIED = 20_000;
 const MAX_DEPTH = 16;
+/** Upper bound of entries in /proc. */
+const MAX_LISTED = 200_000;
+/** The kernel answers at once: without a pause nothing else would get its turn. */
+const COMPARED_AT_ONCE = 128;
 
 /**
  * Version 2, and the hierarchy of version 1 in which engines always put a process. Where a node has both, a process that
@@ -55,15 +64,53 @@ const KNOWN_FILES = new Set([
 ]);
 
 /**
- * The processes in the cgroup of a container and in those below it: also those that `docker exec` brought in, which
- * are no descendants of the first process. Where no cgroup file system can be read: the descendants.
+ * The processes of a container: those in its cgroup and in those below it, which holds what `docker exec` brought in, and
+ * those outside of it that are in its mount and pid namespace, as root of the node can start them (nsenter). Where the
+ * first process is not in the cgroup that names the container, every process of the node is compared.
  */
 export async function findProcesses(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
   const tops = BOTH.flatMap((hierarchy) => topOf(question, hierarchy) ?? []);
   const fallback = tops.length > 0 ? undefined : OTHERS.map((hierarchy) => topOf(question, hierarchy)).find(Boolean);
   const all = fallback === undefined ? tops : [fallback];
   const found = all.length === 0 ? undefined : await readCgroups(host, all);
-  return found?.pids.includes(question.init) === true ? found : descendants(host, question);
+  if (found?.pids.includes(question.init) !== true) return findOutsideCgroup(host, question);
+  return withOutsiders(host, question, found);
+}
+
+/** Adds processes that are in the namespaces of the container and not in its cgroup. */
+async function withOutsiders(
+  host: Host,
+  question: ProcessQuestion,
+  found: ContainerProcesses,
+): Promise<ContainerProcesses> {
+  const { members, init } = question;
+  const known = new Set(found.pids);
+  const namespace = members.namespaceOf.get(init);
+  const candidates = (namespace === undefined ? [] : (members.processes.get(namespace) ?? [])).filter(
+    (pid) => !known.has(pid),
+  );
+  const isComplete = found.isComplete && members.problem === undefined;
+  if (candidates.length === 0) return isComplete ? found : { ...found, isComplete };
+  const own = await namespacesOf(host, members.deadLeaders.get(init) ?? `/proc/${String(init)}`);
+  const outsiders: number[] = [];
+  for (const pid of candidates.slice(0, MAX_PROCESSES)) {
+    const theirs = await namespacesOf(host, members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`);
+    if (own !== undefined && theirs === own) outsiders.push(pid);
+  }
+  if (outsiders.length === 0) return isComplete ? found : { ...found, isComplete };
+  return {
+    ...found,
+    pids: [...found.pids, ...outsiders],
+    isComplete: isComplete && candidates.length <= MAX_PROCESSES,
+    listAgain: async (isThorough) => withOutsiders(host, question, await found.listAgain(isThorough)),
+  };
+}
+
+/** The mount and the pid namespace of a process, `mnt:[4026532270] pid:[4026532273]`; undefined: it has ended. */
+async function namespacesOf(host: Host, directory: string): Promise<string | undefined> {
+  const mount = await host.readLink(`${directory}/ns/mnt`);
+  const pid = await host.readLink(`${directory}/ns/pid`);
+  return mount.ok && pid.ok ? `${mount.value} ${pid.value}` : undefined;
 }
 
 /** Where the cgroup of a container begins in one hierarchy. */
@@ -157,31 +204,48 @@ async function childCgroups(host: Host, path: string, hasStat: boolean): Promise
 }
 
 /**
- * The first process, what it started, and its siblings in the same cgroup: `docker exec`
- * makes such ones. A process that was moved to another cgroup is not found this way.
+ * Where no cgroup is known that holds the first process and names the container: of all processes of the node those whose
+ * cgroup names it, those in the namespaces of the first process, its siblings in its own cgroup (an engine without
+ * cgroups puts what `exec` starts there), and what any of these started.
  */
-async function descendants(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
-  const { init, cgroupText } = question;
+async function findOutsideCgroup(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
+  const { id, init, cgroupText } = question;
   const pids = new Set([init]);
-  let isComplete = await addDescendants(host, pids);
+  const own = await namespacesOf(host, (await liveDirectory(host, init)) ?? `/proc/${String(init)}`);
+  const listed = await host.list('/proc', { maxEntries: MAX_LISTED });
+  const numbers = listed.ok ? listed.value.filter((name) => /^\d/.test(name)) : [];
+  let isComplete = own !== undefined && numbers.includes('1');
   const status = await readText(host, `/proc/${String(init)}/status`);
   const parent = status.ok ? parseProcStatus(status.value)?.parent : undefined;
   const siblings = parent === undefined || parent <= 1 ? undefined : await children(host, parent);
-  if (siblings === undefined) isComplete = false;
-  else
-    for (const pid of siblings) {
-      const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
-      if (cgroup.ok && cgroup.value === cgroupText) pids.add(pid);
+  for (let start = 0; start < numbers.length; start += COMPARED_AT_ONCE) {
+    const some = numbers.slice(start, start + COMPARED_AT_ONCE).map(Number);
+    const cgroups = await host.readMany(some.map((pid) => ({ op: 'readFile', path: `/proc/${String(pid)}/cgroup` })));
+    const links = await host.readMany(
+      some.flatMap((pid) =>
+        ['mnt', 'pid'].map((name) => ({ op: 'readLink', path: `/proc/${String(pid)}/ns/${name}` }) as const),
+      ),
+    );
+    for (const [index, pid] of some.entries()) {
+      const [cgroup, mount, inner] = [cgroups[index], links[2 * index], links[2 * index + 1]];
+      if ([cgroup, mount, inner].some((read) => read?.ok === false && read.code !== 'absent')) isComplete = false;
+      const text = cgroup?.ok === true ? cgroup.value.toString() : '';
+      const isSibling = siblings?.includes(pid) === true && text === cgroupText;
+      const namespaces =
+        mount?.ok === true && inner?.ok === true ? `${String(mount.value)} ${String(inner.value)}` : '';
+      if (text.includes(id) || isSibling || namespaces === own) pids.add(pid);
     }
+    await immediate();
+  }
   isComplete = (await addDescendants(host, pids)) && isComplete;
   return {
-    pids: [...pids],
-    source: `/proc/${String(init)}/task/*/children`,
-    isComplete,
+    pids: [...pids].slice(0, MAX_PROCESSES),
+    source: '/proc/*/cgroup',
+    isComplete: isComplete && pids.size <= MAX_PROCESSES,
     listAgain: async () => {
       // The number of the first process may belong to another by now.
-      const cgroup = await readText(host, `/proc/${String(init)}/cgroup`);
-      const again = await descendants(host, question);
+      const cgroup = await readCgroupText(host, init, (text) => text === cgroupText);
+      const again = await findOutsideCgroup(host, question);
       return cgroup.ok && cgroup.value === cgroupText ? again : { ...again, pids: [] };
     },
   };

@@ -25,7 +25,7 @@ export interface ThreadReading {
   readonly pid: number;
   readonly status: ProcStatus;
   readonly context: ThreadContext;
-  /** Name of the file that the process runs, without its directory; empty for other threads, or where it was not seen. */
+  /** Name of the file that the process runs, without its directory, for its first live thread; empty for others, or where it was not seen. */
   readonly executable: string;
 }
 
@@ -75,7 +75,7 @@ type View = Pick<NodeView, 'host' | 'node'>;
 export async function readProcess(view: View, pid: number, budget: ReadingBudget): Promise<ProcessReading | undefined> {
   const directory = `/proc/${String(pid)}`;
   if (!(await budget.take())) return { threads: [], problem: tooMany(directory) };
-  const main = await readThread(view, pid, directory);
+  const main = await readThread(view, { pid, directory, isFirst: true });
   if (main === undefined) return undefined;
   if ('problem' in main) return { threads: [], problem: main.problem };
   if (main.thread !== undefined) budget.keep();
@@ -98,6 +98,8 @@ async function readAllThreads(
   const tasks = `/proc/${String(pid)}/task`;
   const known = new Map<string, ThreadReading | undefined>([[String(pid), main]]);
   let problem: ThreadProblem | undefined;
+  // Where the main thread has ended, any other thread shows the program of the process.
+  let hasLive = main !== undefined;
   const readings = (): readonly ThreadReading[] => [...known.values()].filter((thread) => thread !== undefined);
   for (let listing = 0; listing < MAX_LISTINGS; listing += 1) {
     const listed = await view.host.list(tasks, { maxEntries: 100_000 });
@@ -111,11 +113,14 @@ async function readAllThreads(
     for (const thread of fresh) {
       const directory = `${tasks}/${thread}`;
       if (!(await budget.take())) return { threads: readings(), problem: tooMany(directory) };
-      const read = await readThread(view, pid, directory);
+      const read = await readThread(view, { pid, directory, isFirst: !hasLive });
       // One that is ending may still be listed, and may have started another.
       if (read === undefined || ('thread' in read && read.thread === undefined)) continue;
       if ('problem' in read) problem ??= read.problem;
-      else budget.keep();
+      else {
+        budget.keep();
+        hasLive = true;
+      }
       known.set(thread, 'problem' in read ? undefined : read.thread);
     }
   }
@@ -132,7 +137,10 @@ type ThreadOutcome =
   { readonly thread: ThreadReading | undefined; readonly threads: number } | { readonly problem: ThreadProblem };
 
 /** undefined: gone. */
-async function readThread(view: View, pid: number, directory: string): Promise<ThreadOutcome | undefined> {
+async function readThread(
+  view: View,
+  { pid, directory, isFirst }: { readonly pid: number; readonly directory: string; readonly isFirst: boolean },
+): Promise<ThreadOutcome | undefined> {
   const path = `${directory}/status`;
   const read = await readText(view.host, path);
   // A process that dies between open and read leaves an empty file.
@@ -143,7 +151,7 @@ async function readThread(view: View, pid: number, directory: string): Promise<T
   if (status.isDead) return { thread: undefined, threads: status.threads };
   const context = await readThreadContext(view, directory);
   if (context === undefined) return undefined;
-  const executable = directory === `/proc/${String(pid)}` ? await readExecutable(view, directory) : '';
+  const executable = isFirst ? await readExecutable(view, directory) : '';
   return { thread: { directory, pid, status, context, executable }, threads: status.threads };
 }
 

@@ -145,24 +145,27 @@ export function programName(executable: string): string {
 export async function socketInodes(host: Host, pid: number): Promise<Read<ReadonlySet<number>>> {
   const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
-  const held = await socketsBehind(host, pid, listed.value);
+  const held = await socketsBehind(host, `/proc/${String(pid)}`, listed.value);
   return held.ok ? { ok: true, value: new Set(held.value.keys()) } : held;
 }
 
-/** Those of `wanted` that a process holds, by at most `limit` of its descriptors, lowest first. A process that ended holds none. */
+/**
+ * Those of `wanted` that a process holds, by at most `limit` of its descriptors, lowest first. A process that ended holds
+ * none. `directory`: of a thread that runs.
+ */
 export async function heldAmong(
   host: Host,
-  pid: number,
+  directory: string,
   wanted: ReadonlySet<number>,
   limit: number,
 ): Promise<Read<{ readonly inodes: readonly number[]; readonly looked: number }>> {
   // As one of many reads: what a process opens meanwhile does not change what is known of its container.
-  const [listed] = await host.readMany([{ op: 'list', path: `/proc/${String(pid)}/fd`, maxEntries: MAX_ENTRIES }]);
+  const [listed] = await host.readMany([{ op: 'list', path: `${directory}/fd`, maxEntries: MAX_ENTRIES }]);
   if (listed === undefined || (!listed.ok && listed.code === 'absent'))
     return { ok: true, value: { inodes: [], looked: 0 } };
   if (!listed.ok) return listed;
   const names = (listed.value as readonly string[]).toSorted((one, other) => Number(one) - Number(other));
-  const held = await socketsBehind(host, pid, names.slice(0, limit), wanted);
+  const held = await socketsBehind(host, directory, names.slice(0, limit), wanted);
   if (!held.ok) return held;
   return { ok: true, value: { inodes: [...held.value.keys()].filter((one) => wanted.has(one)), looked: names.length } };
 }
@@ -195,7 +198,7 @@ export async function heldSockets(
     const asked = [...known.held].filter(([inode]) => inodes.has(inode));
     const held = await socketsBehind(
       host,
-      pid,
+      `/proc/${String(pid)}`,
       asked.map(([, descriptor]) => descriptor),
     );
     if (held.ok && asked.every(([inode]) => held.value.has(inode))) {
@@ -206,7 +209,7 @@ export async function heldSockets(
   }
   const listed = await host.list(`/proc/${String(pid)}/fd`, { maxEntries: MAX_ENTRIES });
   if (!listed.ok) return listed;
-  const all = await socketsBehind(host, pid, listed.value, inodes);
+  const all = await socketsBehind(host, `/proc/${String(pid)}`, listed.value, inodes);
   if (!all.ok) return all;
   const held = new Map([...all.value].filter(([inode]) => inodes.has(inode)));
   if (process !== undefined) cache.set(NODE_SUBJECT, key, { process, held, asked: inodes });
@@ -233,7 +236,7 @@ const DESCRIPTORS_AT_ONCE = 64;
  */
 async function socketsBehind(
   host: Host,
-  pid: number,
+  directory: string,
   descriptors: readonly string[],
   wanted?: ReadonlySet<number>,
 ): Promise<Read<ReadonlyMap<number, string>>> {
@@ -242,7 +245,7 @@ async function socketsBehind(
   for (let start = 0; start < lowestFirst.length; start += DESCRIPTORS_AT_ONCE) {
     const some = lowestFirst.slice(start, start + DESCRIPTORS_AT_ONCE);
     const links = await host.readMany(
-      some.map((descriptor) => ({ op: 'readLink', path: `/proc/${String(pid)}/fd/${descriptor}` })),
+      some.map((descriptor) => ({ op: 'readLink', path: `${directory}/fd/${descriptor}` })),
     );
     for (const [index, link] of links.entries()) {
       // A descriptor that was closed meanwhile is no loss; one that we may not see makes the answer worthless.

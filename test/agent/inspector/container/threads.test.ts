@@ -5,11 +5,18 @@ import type { Surroundings } from '../../../../agent/inspector/container/node-vi
 import { joinCapabilities, toThreadFacts } from '../../../../agent/inspector/container/thread-facts.ts';
 import { MAX_THREADS } from '../../../../agent/inspector/container/threads.ts';
 import { readNodeNamespaces } from '../../../../agent/inspector/proc/node-namespaces.ts';
+import type { NamespaceMembers } from '../../../../agent/inspector/proc/namespace-members.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import { INITIAL, namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 
 const ID = 'ab'.repeat(32);
+const NO_MEMBERS: NamespaceMembers = {
+  processes: new Map(),
+  namespaceOf: new Map(),
+  deadLeaders: new Map(),
+  problem: undefined,
+};
 const CGROUP = `/sys/fs/cgroup/${ID}`;
 const CGROUP_TEXT = `0::/${ID}\n`;
 const DEFAULT_CAPS = '00000000a80425fb';
@@ -42,6 +49,7 @@ async function readThreads(host: Host, init: number): Promise<ContainerThreads |
       cgroupText: CGROUP_TEXT,
       entries: [{ controllers: [], path: `/${ID}` }],
       mounts: [{ controllers: [], mountPoint: '/sys/fs/cgroup', root: '/' }],
+      members: NO_MEMBERS,
     },
   );
 }
