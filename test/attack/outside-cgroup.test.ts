@@ -198,3 +198,15 @@ t.test('the main thread of a session has ended', { skip: skip || noPerl }, async
     EXEC_CHECKS.map((check) => `${check}: fail`),
   );
 });
+
+t.test('2,200 threads', { skip: skip || noPerl }, async (t) => {
+  const checks = ['privileged', 'host-pid', 'host-network', 'no-new-privileges', 'seccomp-filter'];
+  const attack = await attacked(t, [...HOST, '--security-opt', 'no-new-privileges'], ...perl(2200, '1'));
+  await until(() => statusWord(attack.pid, 'Threads') === '2201');
+  const container = await attack.look();
+  t.match(container, { complete: true, seccomp: { value: { threads: 2201 } } });
+  t.strictSame(
+    attack.verdicts(container, ...checks),
+    checks.map((check) => `${check}: pass`),
+  );
+});

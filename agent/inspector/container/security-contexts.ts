@@ -6,7 +6,7 @@ import { NAMESPACES } from '../proc/node-namespaces.ts';
 import { parseUidMap } from '../proc/uid-map.ts';
 import { observeText } from '../read-text.ts';
 import type { NodeView } from './node-view.ts';
-import { joinCapabilities } from './thread-facts.ts';
+import { countThreads, joinCapabilities } from './thread-facts.ts';
 import type { ThreadContext } from './thread-context.ts';
 import type { ThreadProblem, ThreadReading } from './threads.ts';
 
@@ -85,7 +85,7 @@ export function toSecurityContexts(view: Pick<NodeView, 'node'>, question: Conte
     return [
       {
         source: example.directory,
-        threads: group.length,
+        threads: countThreads(group),
         uids: example.status.uids,
         nested: isNested(example),
         capabilities: capabilities.value,

@@ -25,11 +25,9 @@ export function toThreadFacts(threads: readonly ThreadReading[], problem: Thread
     return { seccomp: nothing, noNewPrivs: nothing, programs: nothing };
   }
   const programs = new Set<string>();
-  for (const { status, executable } of threads) {
-    if (programs.size >= MAX_PROGRAMS) break;
-    programs.add(clip(status.name, 64));
-    if (executable !== '') programs.add(clip(executable, 64));
-  }
+  for (const { names, executable } of threads)
+    for (const name of executable === '' ? names : [executable, ...names])
+      if (programs.size < MAX_PROGRAMS) programs.add(clip(name, 64));
   return {
     seccomp: weakestSeccomp(threads, first),
     noNewPrivs: noNewPrivs(threads, first),
@@ -60,7 +58,12 @@ function weakestSeccomp(threads: readonly ThreadReading[], first: ThreadReading)
   // Without the line the kernel has no seccomp at all, and then no thread has it.
   if (weakest === undefined) return absent(statusOf(first));
   const { mode, filters, path } = weakest;
-  return seen({ mode: MODES[mode], filters, threads: threads.length, weakest: path }, path);
+  return seen({ mode: MODES[mode], filters, threads: countThreads(threads), weakest: path }, path);
+}
+
+/** How many threads these readings stand for. */
+export function countThreads(threads: readonly ThreadReading[]): number {
+  return threads.reduce((sum, { alike }) => sum + alike, 0);
 }
 
 function noNewPrivs(threads: readonly ThreadReading[], first: ThreadReading): Observed<boolean> {

@@ -7,7 +7,7 @@ import { readThreadContext } from './thread-context.ts';
 import type { ThreadContext } from './thread-context.ts';
 
 /** Limit of threads that are read of one container; with more, the fact says that it is not complete. */
-export const MAX_THREADS = 2048;
+export const MAX_THREADS = 4096;
 /** Threads that end before they are read cost as well. */
 const MAX_ATTEMPTS = 4 * MAX_THREADS;
 /** The kernel answers at once: without a pause nothing else would get its turn. */
@@ -18,8 +18,12 @@ const MAX_LISTINGS = 8;
 /** Why a container is not seen completely. */
 export const CHANGES_TOO_FAST = 'processes change faster than they can be read';
 
-/** One live thread and where it was read. */
+/** A live thread and where it was read, and how many others of its process read the same. */
 export interface ThreadReading {
+  /** Threads of the process with this status and context, but for their names. */
+  readonly alike: number;
+  /** `comm` of each of them, each once. */
+  readonly names: readonly string[];
   /** `/proc/PID` of a main thread, `/proc/PID/task/TID` of another. */
   readonly directory: string;
   readonly pid: number;
@@ -96,11 +100,10 @@ async function readAllThreads(
   budget: ReadingBudget,
 ): Promise<ProcessReading | undefined> {
   const tasks = `/proc/${String(pid)}/task`;
-  const known = new Map<string, ThreadReading | undefined>([[String(pid), main]]);
+  const known = new Set([String(pid)]);
+  const { add, isEmpty, readings } = joinAlike();
   let problem: ThreadProblem | undefined;
-  // Where the main thread has ended, any other thread shows the program of the process.
-  let hasLive = main !== undefined;
-  const readings = (): readonly ThreadReading[] => [...known.values()].filter((thread) => thread !== undefined);
+  add(main);
   for (let listing = 0; listing < MAX_LISTINGS; listing += 1) {
     const listed = await view.host.list(tasks, { maxEntries: 100_000 });
     if (!listed.ok)
@@ -113,18 +116,51 @@ async function readAllThreads(
     for (const thread of fresh) {
       const directory = `${tasks}/${thread}`;
       if (!(await budget.take())) return { threads: readings(), problem: tooMany(directory) };
-      const read = await readThread(view, { pid, directory, isFirst: !hasLive });
+      const read = await readThread(view, { pid, directory, isFirst: isEmpty() });
       // One that is ending may still be listed, and may have started another.
       if (read === undefined || ('thread' in read && read.thread === undefined)) continue;
       if ('problem' in read) problem ??= read.problem;
       else {
         budget.keep();
-        hasLive = true;
+        add(read.thread);
       }
-      known.set(thread, 'problem' in read ? undefined : read.thread);
+      known.add(thread);
     }
   }
   return { threads: readings(), problem: problem ?? { path: tasks, reason: CHANGES_TOO_FAST } };
+}
+
+/** Threads of one process, those that read the same as one: a process can have thousands that differ in nothing. */
+function joinAlike(): {
+  readonly add: (thread: ThreadReading | undefined) => void;
+  readonly isEmpty: () => boolean;
+  readonly readings: () => readonly ThreadReading[];
+} {
+  const groups = new Map<string, { readonly first: ThreadReading; readonly names: Set<string>; count: number }>();
+  return {
+    add: (thread) => {
+      if (thread === undefined) return;
+      const key = keyOf(thread);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, { first: thread, names: new Set(thread.names), count: 1 });
+      else {
+        group.count += 1;
+        group.names.add(thread.status.name);
+      }
+    },
+    isEmpty: () => groups.size === 0,
+    readings: () =>
+      [...groups.values()].map(({ first, names, count }) => ({ ...first, names: [...names], alike: count })),
+  };
+}
+
+/** What is judged of a thread, but for its name and the places where it was read. */
+function keyOf({ status, context }: ThreadReading): string {
+  const { namespaces, root, label } = context;
+  const observed = [...Object.values(namespaces), label].map((each) =>
+    each.state === 'seen' ? each.value : each.state === 'absent' ? null : each.reason,
+  );
+  return JSON.stringify([{ ...status, name: '', threads: 0 }, observed, root.ok ? root.value : root.reason]);
 }
 
 async function countThreads({ host }: View, pid: number): Promise<number | undefined> {
@@ -152,7 +188,8 @@ async function readThread(
   const context = await readThreadContext(view, directory);
   if (context === undefined) return undefined;
   const executable = isFirst ? await readExecutable(view, directory) : '';
-  return { thread: { directory, pid, status, context, executable }, threads: status.threads };
+  const thread = { directory, pid, status, context, executable, alike: 1, names: [status.name] };
+  return { thread, threads: status.threads };
 }
 
 /** The name in `/proc/PID/exe`, which prctl and a link to the program do not change; a deleted file keeps its name. */

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Test } from 'tap';
 import { readContainerThreads } from '../../../../agent/inspector/container/container-threads.ts';
 import type { ContainerThreads } from '../../../../agent/inspector/container/container-threads.ts';
 import type { Surroundings } from '../../../../agent/inspector/container/node-view.ts';
@@ -179,6 +180,25 @@ t.test('a dead leader with live threads', async (t) => {
   t.match(toThreadFacts(found?.threads ?? [], undefined).seccomp, { value: { mode: 'disabled', threads: 1 } });
 });
 
+t.test('one of many threads that differ in nothing but their names has another user id', async (t) => {
+  const tasks = Array.from({ length: 50 }, (_, index) =>
+    thread(`100/task/${String(101 + index)}`, { Name: `worker ${String(index % 3)}` }),
+  );
+  const host = treeHost(t, {
+    ...NODE,
+    ...listed(100),
+    ...thread(100, { Threads: '52' }),
+    '/proc/100/task/100/status': 'never read',
+    ...Object.assign({}, ...tasks),
+    ...thread('100/task/151', { Uid: '0\t0\t0\t7', Name: 'other' }),
+  });
+  const found = await readThreads(host, 100);
+  t.match(found, { problem: undefined, threads: [{ alike: 51 }, { alike: 1, status: { uids: [0, 0, 0, 7] } }] });
+  const facts = toThreadFacts(found?.threads ?? [], undefined);
+  t.match(facts.seccomp, { value: { threads: 52 } });
+  t.match(facts.programs, { value: ['sleep', 'worker 0', 'worker 1', 'worker 2', 'other'] });
+});
+
 t.test('each thread starts the next and ends', async (t) => {
   const tree = treeHost(t, {
     ...NODE,
@@ -192,29 +212,37 @@ t.test('each thread starts the next and ends', async (t) => {
   });
 });
 
+/** Processes with these threads, all alike, and without namespaces: thousands of files would take long to make. */
+function manyThreads(t: Test, threads: ReadonlyMap<number, readonly number[]>): Host {
+  const host = treeHost(t, listed(...threads.keys()));
+  return {
+    ...host,
+    readFile: (path, limits) => {
+      const [, pid] = /^\/proc\/(\d+)(?:\/task\/\d+)?\/status$/.exec(path) ?? [];
+      if (pid === undefined) return host.readFile(path, limits);
+      const count = threads.get(Number(pid))?.length ?? 0;
+      return Promise.resolve({ ok: true, value: Buffer.from(statusWith({ Threads: String(count) })) });
+    },
+    list: (path, limits) => {
+      const [, pid] = /^\/proc\/(\d+)\/task$/.exec(path) ?? [];
+      const tasks = threads.get(Number(pid));
+      return tasks === undefined ? host.list(path, limits) : Promise.resolve({ ok: true, value: tasks.map(String) });
+    },
+    readLink: () => Promise.resolve({ ok: false, code: 'absent', reason: 'ENOENT' }),
+  };
+}
+
 t.test('more threads than are read: not complete', async (t) => {
-  // Without the links of namespaces, which nothing here is about.
-  const tasks = Array.from({ length: MAX_THREADS }, (_, index) => [
-    `/proc/100/task/${String(101 + index)}/status`,
-    statusWith({}),
-  ]);
-  const host = treeHost(t, {
-    ...listed(100),
-    '/proc/100/status': statusWith({ Threads: String(MAX_THREADS + 1) }),
-    ...(Object.fromEntries(tasks) as Record<string, string>),
-  });
-  const found = await readThreads(host, 100);
-  t.equal(found?.threads.length, MAX_THREADS);
-  t.match(found?.problem, { reason: /more than 2048 threads/ });
+  const threads = Array.from({ length: MAX_THREADS + 1 }, (_, index) => 100 + index);
+  const found = await readThreads(manyThreads(t, new Map([[100, threads]])), 100);
+  t.match(found?.threads, [{ directory: '/proc/100', alike: MAX_THREADS }], 'what is alike is kept once');
+  t.match(found?.problem, { reason: `the container has more than ${String(MAX_THREADS)} threads` });
 });
 
 t.test('exactly as many threads as are read: complete', async (t) => {
   const pids = Array.from({ length: MAX_THREADS }, (_, index) => 100 + index);
-  const host = treeHost(t, {
-    ...listed(...pids),
-    ...Object.fromEntries(pids.map((pid) => [`/proc/${String(pid)}/status`, statusWith({})])),
-  });
-  t.match(await readThreads(host, 100), { problem: undefined });
+  const found = await readThreads(manyThreads(t, new Map(pids.map((pid) => [pid, [pid]]))), 100);
+  t.match(found, { problem: undefined, processes: MAX_THREADS });
 });
 
 t.test('a file that is no status', async (t) => {
