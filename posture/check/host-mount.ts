@@ -4,6 +4,7 @@ import type { EngineSettings } from '../fact/docker.ts';
 import type { Evidence } from '../verdict.ts';
 import { quote } from './evidence-text.ts';
 import { isWithin, joined, mountAt, mountLine } from './mount.ts';
+import { ENGINE_ROOTS } from './sensitive-path.ts';
 
 /** Something of the host that is mounted in a container. */
 export interface HostMount {
@@ -59,7 +60,42 @@ function foreignPaths(line: Mount, container: ContainerFact, storage: string | u
   // The root of the container comes from its image.
   if (line.mountPoint === '/' && (line.fsType === 'overlay' || line.origin !== 'node')) return [];
   if (line.origin === 'unresolved' && isUndeclaredDisk(line, container)) return ['/'];
-  return line.nodePaths.filter((path) => !isOfEngine(path, line, container, storage));
+  const isOwn = (path: string): boolean => isOfEngine(path, line, container, storage);
+  const { whole, parts } = placesOf(line, storage);
+  // Files that the engine made for the container are its own at whatever other place the node shows them.
+  return [...(whole.some(isOwn) ? [] : whole), ...parts.filter((path) => !isOwn(path))];
+}
+
+/**
+ * Where the files of a mount are on the node: `whole` all of them, `parts` some. A place that is only a mount which an
+ * engine or the kubelet made for a container (a volume with the disk of the node in it) says nothing about the files of
+ * other containers that are elsewhere too.
+ */
+function placesOf(
+  { nodePaths, wholePaths }: Mount,
+  storage: string | undefined,
+): { readonly whole: readonly string[]; readonly parts: readonly string[] } {
+  const all = new Set(wholePaths.map(({ path }) => path));
+  const parts = nodePaths.filter((path) => !all.has(path));
+  const elsewhere = wholePaths.filter(({ mountPoint }) => !isMadeForContainers(mountPoint, storage));
+  if (elsewhere.length === 0) return { whole: [...all], parts };
+  // The path of a part is the mount point itself.
+  return {
+    whole: elsewhere.map(({ path }) => path),
+    parts: parts.filter((path) => !isMadeForContainers(path, storage)),
+  };
+}
+
+/** Below these, mounts are made for containers, users and media. */
+const MOUNT_PLACES = [...ENGINE_ROOTS, '/run', '/var/lib/kubelet/pods'];
+/** What is mounted there configures the node. */
+const SETTINGS_BELOW_RUN = ['/run/systemd', '/run/udev'];
+
+function isMadeForContainers(mountPoint: string, storage: string | undefined): boolean {
+  if (SETTINGS_BELOW_RUN.some((path) => isWithin(mountPoint, path))) return false;
+  return [...MOUNT_PLACES, storage].some(
+    (place) => place !== undefined && mountPoint !== place && isWithin(mountPoint, place),
+  );
 }
 
 /** File systems through which the kernel is set and asked, and where the node has them. */
@@ -117,23 +153,35 @@ function engineStorage({ declared }: ContainerFact, { api }: Pick<EngineSettings
   return api.state === 'seen' ? api.value.dataRoot : undefined;
 }
 
+/**
+ * The files that Podman makes for a container, below its graph root and its run root: memory files, host names, secrets
+ * (containers/storage: `DRIVER-containers/ID/userdata`).
+ */
+const PODMAN_FILES = /^\/.+\/[a-z0-9]+-containers\/([0-9a-f]{64})\/userdata(\/.*)$/;
+
 /** What the engine made for this container: its files, its memory files, its root and its volumes. */
 function isOfEngine(
   path: string,
   { mountPoint, readOnly }: Mount,
-  { id, declared, mounts }: ContainerFact,
+  { id, runtime, declared, mounts, namespaces }: ContainerFact,
   storage: string | undefined,
 ): boolean {
   if (declared.engineFiles.includes(path)) return true;
+  const joinedIpc = /^container:([0-9a-f]{64})$/.exec(declared.ipcMode)?.[1];
+  const podmanFile = runtime === 'podman' ? PODMAN_FILES.exec(path) : null;
+  if (podmanFile !== null)
+    return (
+      podmanFile[1] === id || (podmanFile[1] === joinedIpc && podmanFile[2] === '/shm' && mountPoint === '/dev/shm')
+    );
   if (mountPoint === '/sbin/docker-init')
     return readOnly && /^\/usr\/.*\/(?:docker-init|tini|tini-static|catatonit)$/.test(path);
-  if (mountPoint === '/dev/shm' && declared.ipcMode === 'host') return path === '/dev/shm';
+  const isOnNodeIpc = declared.ipcMode === 'host' || (namespaces.ipc.state === 'seen' && namespaces.ipc.value.host);
+  if (mountPoint === '/dev/shm' && isOnNodeIpc && path === '/dev/shm') return true;
   if (mountPoint === '/') return [storage, '/var/lib/containerd'].some((at) => at !== undefined && isWithin(path, at));
   // A part of its root that it mounted elsewhere, as an engine in the container does.
   const root = mounts.state === 'seen' ? mountAt(mounts.value, '/') : undefined;
   if (root?.nodePaths.some((own) => own !== '/' && isWithin(path, own)) === true) return true;
   if (storage === undefined) return false;
-  const joinedIpc = /^container:([0-9a-f]{64})$/.exec(declared.ipcMode)?.[1];
   if (isWithin(path, `${storage}/containers/${id}/mounts`)) return true;
   if (joinedIpc !== undefined && path === `${storage}/containers/${joinedIpc}/mounts/shm`) return true;
   return declared.mounts.some(

@@ -110,6 +110,9 @@ const SENSITIVE: readonly (readonly [path: string, sensitivity: Sensitivity | un
   ['/var/spool/cron', CODE],
 ];
 
+/** Where engines keep their containers by default. */
+export const ENGINE_ROOTS: readonly string[] = ['/var/lib/containerd', '/var/lib/containers', '/var/lib/docker'];
+
 /** Directories of a container engine: layers, volumes and settings of all its containers. */
 const engineEntries = (root: string): typeof SENSITIVE => [
   [root, CODE_AND_SECRETS],

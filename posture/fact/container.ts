@@ -164,6 +164,17 @@ export const mountSchema = s.object({
     'every path of the node (pid 1) that leads to these files or a part of them',
     64,
   ),
+  wholePaths: s.withDefault(
+    s.list(
+      s.object({
+        path: s.string('one of `nodePaths`', 8192),
+        mountPoint: s.string('mount point of the node that the path leads through', 8192),
+      }),
+      'those of `nodePaths` that lead to all of these files, where there are several',
+      64,
+    ),
+    [],
+  ),
 });
 /** See {@link mountSchema}. */
 export type Mount = s.Infer<typeof mountSchema>;
@@ -388,7 +399,7 @@ const containerFields = {
         256,
       ),
     }),
-    'sessions of `docker exec` that run now: processes that the supervisor of the container started after the first one; absent where the container has no pid namespace of its own, so that they cannot be told from orphans',
+    'sessions of `docker exec` that run now: processes that the supervisor of the container started after the first one; in a pid namespace that is shared also orphans, which cannot be told from them',
   ),
   hostPorts: s.withDefault(
     observed(

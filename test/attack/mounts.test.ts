@@ -293,6 +293,40 @@ t.test('ways to sensitive places of the node', { skip }, async (t) => {
     await expect(t, await start('-v', '/etc:/x:ro'), 'high');
     await expect(t, await start('-v', '/etc/hostname:/x:ro'), 'low');
   });
+  await t.test('a volume with the disk of the node concerns no other container', async (t) => {
+    const shared = directory(t, '/srv');
+    const neighbours = [
+      await start(),
+      await start('-v', '/data'),
+      await start('-v', `${shared}:/x`),
+      await start('-v', `/var/empty:/x`),
+    ];
+    for (const device of ['/', '/var', '/tmp', '/run', shared]) {
+      const volume = `plimsoll-test-mounts-of${device.replaceAll('/', '-')}`;
+      await docker.docker('volume', 'create', '-o', 'type=none', '-o', 'o=bind', '-o', `device=${device}`, volume);
+      t.teardown(() => docker.docker('volume', 'rm', '-f', volume));
+      const name = await start('-v', `${volume}:/x`);
+      if (device !== shared && device !== '/tmp') await expect(t, name, 'critical');
+      for (const neighbour of neighbours) await expect(t, neighbour, undefined);
+      await docker.remove(name);
+    }
+  });
+  await t.test('a second mount of the root file system below a sensitive place', async (t) => {
+    const shared = directory(t, '/srv');
+    const neighbours = [await start(), await start('-v', `${shared}:/x`)];
+    for (const parent of ['/run', '/root', '/usr/local', '/etc']) bindTo(t, '/', directory(t, parent));
+    for (const neighbour of neighbours) await expect(t, neighbour, undefined);
+    await expect(t, await start('-v', '/etc:/x'), 'critical');
+    const unit = directory(t, '/etc/systemd');
+    bindTo(t, shared, unit);
+    await expect(t, neighbours[1] ?? '', 'critical');
+  });
+  await t.test('memory files of the node through the IPC namespace of another container', async (t) => {
+    const other = await start('--ipc', 'host');
+    await expect(t, other, undefined);
+    await expect(t, await start('--ipc', `container:plimsoll-test-${other}`), undefined);
+    await expect(t, await start('-v', '/dev/shm:/dev/shm'), 'high');
+  });
   await t.test("what is the container's own", async (t) => {
     await expect(t, await start('--tmpfs', '/x', '-v', '/data', '-v', `${directory(t)}:/y`, '--init'), undefined);
     await expect(t, await start('--ipc', 'shareable', '--read-only'), undefined);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -209,4 +210,52 @@ t.test('2,200 threads', { skip: skip || noPerl }, async (t) => {
     attack.verdicts(container, ...checks),
     checks.map((check) => `${check}: pass`),
   );
+});
+
+t.test('sessions in a pid namespace that is shared', { skip }, async (t) => {
+  const other = await attacked(t, [], 'sleep', '3600');
+  for (const namespace of ['host', `container:${other.name}`]) {
+    // What its shell leaves behind becomes a child of a process outside of the container.
+    const orphans = 'sleep 3601 & sleep 3602 & exec sleep 3600';
+    const attack = await attacked(
+      t,
+      ['--user', '1000', '--pid', namespace],
+      'sh',
+      '-c',
+      `(sh -c '${orphans}' &) ; exec sleep 3600`,
+    );
+    const checks = ['exec-privileged', 'exec-root'];
+    t.strictSame(
+      attack.verdicts(await attack.look(), ...checks),
+      checks.map((check) => `${check}: pass`),
+    );
+    await attack.docker.docker('exec', '-d', '--privileged', attack.name, 'sleep', '3600');
+    await until(async () => attack.judge('exec-privileged', await attack.look()).verdict === 'fail');
+  }
+});
+
+t.test('a session that has ended and left a process with its capabilities behind', { skip }, async (t) => {
+  const attack = await attacked(t, [], 'sh', '-c', 'while :; do sleep 1; done');
+  await attack.docker.docker('exec', '--privileged', attack.name, 'sh', '-c', 'sleep 3600 & exit 0');
+  t.match(attack.judge('exec-privileged', await attack.look()), { verdict: 'fail' });
+});
+
+t.test('control of the host without --privileged', { skip }, async (t) => {
+  const profile = join(t.testdir({ 'all.json': '{"defaultAction":"SCMP_ACT_ALLOW"}' }), 'all.json');
+  const every = ['--cap-add', 'ALL', '--security-opt', 'apparmor=unconfined'];
+  const devices = ['--device-cgroup-rule', 'a *:* rwm'];
+  const filter = ['--security-opt', `seccomp=${profile}`];
+  const cases: readonly (readonly [string, readonly string[], string])[] = [
+    ['everything', [...every, ...devices, ...filter, '--security-opt', 'systempaths=unconfined'], 'fail'],
+    ['a filter that allows everything', [...every, ...filter], 'fail'],
+    ['all devices, with the filter of the engine', [...every, ...devices], 'fail'],
+    ['the filter and the devices of the engine', every, 'pass'],
+    ['few capabilities', [...devices, ...filter], 'pass'],
+  ];
+  const isVersion1 = existsSync('/sys/fs/cgroup/devices');
+  for (const [name, options, verdict] of cases) {
+    if (!isVersion1 && name.startsWith('all devices')) continue;
+    const attack = await attacked(t, options, 'sleep', '3600');
+    t.match(attack.judge('privileged', await attack.look()), { verdict }, name);
+  }
 });

@@ -29,6 +29,15 @@ void t.test('Podman beside Docker', { skip }, async (t) => {
   const plain = run();
   const privileged = run('--privileged');
   const bare = run('--security-opt', 'unmask=/proc/sys', '--user=1000');
+  const shareable = run('--ipc=shareable');
+  const joined = run(`--ipc=container:${shareable}`);
+  const withVolume = run('--volume=data:/data');
+  own.podman('secret', 'create', 'key', '/etc/hostname');
+  const withSecret = run('--secret=key');
+  const [storage = ''] = own.podman('info', '--format={{.Store.GraphRoot}}').split('\n');
+  const driver = own.podman('info', '--format={{.Store.GraphDriverName}}');
+  const curious = run(`--volume=${storage}/${driver}-containers/${shareable}/userdata:/x`);
+  const all = [plain, privileged, bare, shareable, joined, withVolume, withSecret, curious];
 
   await t.test('its service was found by its process', async (t) => {
     await own.startService();
@@ -40,12 +49,15 @@ void t.test('Podman beside Docker', { skip }, async (t) => {
       reason: /the engine at .* is podman/,
     });
     const containers = valueOr(looked.facts.containers, []).filter(({ engine: at }) => at === own.endpoint);
-    t.strictSame(containers.map(({ id }) => id).sort(), [plain, privileged, bare].sort(), 'each once');
+    t.strictSame(containers.map(({ id }) => id).sort(), all.sort(), 'each once');
     t.ok(containers.every(({ runtime }) => runtime === 'podman'));
     t.match(about(looked, 'container.privileged', privileged), { verdict: 'fail', severity: 'critical' });
     t.match(about(looked, 'container.privileged', plain), { verdict: 'pass' });
     t.match(about(looked, 'container.seccomp-filter', plain), { verdict: 'pass' });
     t.match(about(looked, 'container.root-user', bare), { verdict: 'pass' });
+    for (const id of [plain, privileged, bare, joined, withVolume, withSecret])
+      t.match(about(looked, 'container.sensitive-mount', id), { verdict: 'pass' }, 'its files are those of Podman');
+    t.match(about(looked, 'container.sensitive-mount', curious), { verdict: 'fail' }, 'those of another container');
     // It does not report which paths it masks. Where the kernel lacks one of them, that looks as if it was unmasked.
     const isComplete = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sysrq-trigger'].every(existsSync);
     t.match(about(looked, 'container.masked-paths', plain), { verdict: isComplete ? 'pass' : 'unknown' });

@@ -7,7 +7,8 @@ const MAX_SESSIONS = 256;
 /**
  * The sessions that the engine has started in a container after its first process. Their parent is the supervisor, or
  * another process that is not of the container, as that of the first process is. Within a pid namespace of its own a
- * container cannot make such a process: orphans there become children of the first process, pid_namespaces(7).
+ * container cannot make such a process: orphans there become children of the first process, pid_namespaces(7). In one
+ * that it shares, orphans are among them.
  */
 export function findExecs(
   threads: readonly ThreadReading[],
@@ -17,8 +18,7 @@ export function findExecs(
   const first = threads[0];
   const source = `/proc/${String(init)}/status`;
   if (namespace.state !== 'seen') return namespace;
-  // The pid namespace of the node, or one that is not that of the first process alone.
-  if (first === undefined || first.pid !== init || namespace.value.host) return absent(source);
+  if (first === undefined || first.pid !== init) return absent(source);
   // One thread of each process: the first, or where that has ended another.
   const own = new Map<number, ThreadReading>();
   for (const thread of threads) if (!own.has(thread.pid)) own.set(thread.pid, thread);

@@ -119,6 +119,7 @@ function toMount(entry: MountEntry, word: (text: string) => string): Mount {
     // Field by field: V8 keeps spread fields apart from the object, and there are thousands of mounts.
     origin: UNPLACED.origin,
     nodePaths: UNPLACED.nodePaths,
+    wholePaths: UNPLACED.wholePaths,
     sharedWithNode: UNPLACED.sharedWithNode,
   };
 }

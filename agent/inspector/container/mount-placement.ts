@@ -14,12 +14,13 @@ export const MAX_MOUNT_PATH_LENGTH = 4096;
 const MAX_LAYERS = 32;
 
 /** Where the files of a mount are on the node. */
-type Placement = Pick<Mount, 'origin' | 'nodePaths' | 'sharedWithNode'>;
+type Placement = Pick<Mount, 'origin' | 'nodePaths' | 'wholePaths' | 'sharedWithNode'>;
 
 /** A mount that was not compared with those of the node. */
 export const UNPLACED: Placement = Object.freeze({
   origin: 'unresolved',
   nodePaths: Object.freeze([]),
+  wholePaths: Object.freeze([]),
   sharedWithNode: false,
 });
 
@@ -47,15 +48,23 @@ function place({ mounts, node }: NodeView, mount: Mount): Placement {
   const isPrivate = PRIVATE_TYPES.has(fsType);
   const sharedWithNode = peerGroup !== 0 && mounts.ok && mounts.value.peerGroups.has(peerGroup);
   if (fsType === 'nsfs' && isOfNode(node.namespaces, root))
-    return { origin: 'node', nodePaths: [`/proc/1/ns/${root.slice(0, root.indexOf(':'))}`], sharedWithNode };
+    return {
+      ...UNPLACED,
+      origin: 'node',
+      nodePaths: [`/proc/1/ns/${root.slice(0, root.indexOf(':'))}`],
+      sharedWithNode,
+    };
   if (!mounts.ok || root.length > MAX_MOUNT_PATH_LENGTH)
-    return { origin: isPrivate ? 'container' : 'unresolved', nodePaths: UNPLACED.nodePaths, sharedWithNode };
-  const { paths: found, isComplete } = pathsIn(mounts.value, { device, root });
+    return { ...UNPLACED, origin: isPrivate ? 'container' : 'unresolved', sharedWithNode };
+  const { paths: found, whole, isComplete } = pathsIn(mounts.value, { device, root });
   const paths =
     fsType === 'overlay' && mount.mountPoint !== '/' ? [...found, ...layerPaths(mounts.value, mount)] : found;
-  if (paths.length > 0) return { origin: isComplete ? 'node' : 'unresolved', nodePaths: paths, sharedWithNode };
+  // Of a single path there is nothing to choose.
+  const wholePaths = paths.length > 1 ? whole : UNPLACED.wholePaths;
+  if (paths.length > 0)
+    return { origin: isComplete ? 'node' : 'unresolved', nodePaths: paths, wholePaths, sharedWithNode };
   const isUnresolved = !isPrivate && (mounts.value.byDevice.has(device) || isDisk(mount));
-  return { origin: isUnresolved ? 'unresolved' : 'container', nodePaths: UNPLACED.nodePaths, sharedWithNode };
+  return { ...UNPLACED, origin: isUnresolved ? 'unresolved' : 'container', sharedWithNode };
 }
 
 /** What an overlay of the node is made of, which its files are read from and written to. */

@@ -1,4 +1,4 @@
-import { below, joined, mountAt } from '../../../posture/check/mount.ts';
+import { below, isWithin, joined, mountAt } from '../../../posture/check/mount.ts';
 import type { MountEntry } from './mountinfo.ts';
 
 /** All mounts of one mount namespace, as mountinfo lists them. */
@@ -38,24 +38,37 @@ export function isDeleted(root: string): boolean {
   return root.endsWith(DELETED);
 }
 
+/** A path that leads to all files of a location, and the mount point that it leads through. */
+export interface WholePath {
+  readonly path: string;
+  readonly mountPoint: string;
+}
+
 /** Paths of one location; `isComplete` is false where there are more than are kept. */
 export interface FoundPaths {
   readonly paths: readonly string[];
+  /** Those of them that lead to all of the files: the first ones. */
+  readonly whole: readonly WholePath[];
   readonly isComplete: boolean;
 }
 
 /**
  * Every path at which the namespace of `table` has the files at `location`, or a part of them where only directories
- * below it are mounted. Paths that another mount covers are among them: the files are the same.
+ * below it are mounted. Paths that another mount covers are among them: the files are the same. What a file system shows
+ * once more below a place where it is mounted as well (the root file system below /run) is left out: those places mean
+ * nothing for the files.
  */
 export function pathsIn(table: MountTable, location: FileLocation): FoundPaths {
   const root = withoutDeleted(location.root);
-  const paths = new Set<string>();
   const mounts = table.byDevice.get(location.device) ?? [];
-  for (const mount of mounts) {
-    const rest = below(root, withoutDeleted(mount.root));
-    if (rest !== undefined) paths.add(joined(mount.mountPoint, rest));
+  const showing = mounts.filter((mount) => below(root, withoutDeleted(mount.root)) !== undefined);
+  const whole = new Map<string, WholePath>();
+  for (const mount of showing) {
+    if (showing.some((other) => isCopy(mount, other))) continue;
+    const path = joined(mount.mountPoint, below(root, withoutDeleted(mount.root)) ?? '');
+    if (!whole.has(path)) whole.set(path, { path, mountPoint: mount.mountPoint });
   }
+  const paths = new Set(whole.keys());
   for (const mount of mounts) {
     const rest = below(withoutDeleted(mount.root), root);
     if (rest === undefined || rest === '') continue;
@@ -63,7 +76,17 @@ export function pathsIn(table: MountTable, location: FileLocation): FoundPaths {
     if (![...paths].some((path) => joined(path, rest) === mount.mountPoint)) paths.add(mount.mountPoint);
     if (paths.size > MAX_PATHS) break;
   }
-  return { paths: [...paths].slice(0, MAX_PATHS), isComplete: paths.size <= MAX_PATHS };
+  return {
+    paths: [...paths].slice(0, MAX_PATHS),
+    whole: [...whole.values()].slice(0, MAX_PATHS),
+    isComplete: paths.size <= MAX_PATHS,
+  };
+}
+
+/** Does `mount` show what `other` shows, or more, at a place below that? */
+function isCopy(mount: MountEntry, other: MountEntry): boolean {
+  const isBelow = mount.mountPoint !== other.mountPoint && isWithin(mount.mountPoint, other.mountPoint);
+  return isBelow && isWithin(withoutDeleted(other.root), withoutDeleted(mount.root));
 }
 
 /** Where the file at `path`, which holds no symbolic link, lies; undefined where the table has no root. */

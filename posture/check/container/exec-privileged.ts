@@ -1,9 +1,10 @@
+import type { ContainerFact } from '../../fact/container.ts';
 import { fail, notApplicable } from '../../verdict.ts';
 import { beyondDefault, capabilityNames, plainName } from '../capability.ts';
 import { containerCheck } from '../check.ts';
-import { passOnEveryThread } from '../container-reading.ts';
+import { notSeen, passOnEveryThread } from '../container-reading.ts';
 import { quoteList } from '../evidence-text.ts';
-import { sessionsEvidence, unreadSessions } from '../exec-sessions.ts';
+import { sessionsEvidence } from '../exec-sessions.ts';
 
 export const execPrivileged = containerCheck({
   id: 'container.exec-privileged',
@@ -20,23 +21,32 @@ export const execPrivileged = containerCheck({
   ownKernel: 'notApplicable',
   needs: [],
   judge: (container) => {
-    const { declared, execs } = container;
+    const { capabilities, declared, execs } = container;
     if (declared.privileged) return notApplicable('the container itself is privileged: container.privileged judges it');
-    const unread = unreadSessions(container);
-    if (unread !== undefined || execs.state !== 'seen') return unread ?? notApplicable('no session');
-    const { firstBounding, sessions } = execs.value;
-    const given = new Set([...(capabilityNames(firstBounding) ?? []), ...declared.capAdd.map(plainName)]);
+    if (execs.state !== 'seen')
+      return execs.state === 'absent' ? notApplicable(`no session: ${execs.source} is absent`) : notSeen(execs);
+    if (capabilities.state !== 'seen') return notSeen(capabilities);
+    const { firstBounding } = execs.value;
+    const own = isInOwnUserNamespace(container) ? [] : (capabilityNames(firstBounding) ?? []);
+    const given = new Set([...own, ...declared.capAdd.map(plainName)]);
     if (given.has('ALL')) return passOnEveryThread(container, sessionsEvidence(container, 'any capability'));
-    for (const { source, bounding } of sessions) {
-      // A first process may have given capabilities up that the engine gives each new one.
-      const extra = beyondDefault(capabilityNames(bounding) ?? []).filter((name) => !given.has(name));
-      if (extra.length > 0)
-        return fail(`a session has capabilities that the container was not given: ${quoteList(extra.slice(0, 8))}`, {
-          source: `${source}/status`,
-          seen: `CapBnd: ${bounding}`,
-          expected: `nothing beyond CapBnd of the first process, ${firstBounding}`,
-        });
-    }
+    // A bounding set never grows but in a user namespace of its own (capabilities(7)), which is left out there: what is
+    // beyond that of the container came with a session, whoever its parent is and also where its process has ended and
+    // left others behind. A first process may have given up what the engine gives each new one.
+    const { bounding } = capabilities.value;
+    const extra = beyondDefault(capabilityNames(bounding) ?? []).filter((name) => !given.has(name));
+    if (extra.length > 0)
+      return fail(`a session has capabilities that the container was not given: ${quoteList(extra.slice(0, 8))}`, {
+        source: capabilities.source,
+        seen: `CapBnd: ${bounding}`,
+        expected: `nothing beyond CapBnd of the first process, ${firstBounding}`,
+      });
     return passOnEveryThread(container, sessionsEvidence(container, 'no session with other capabilities'));
   },
 });
+
+/** Has the first process moved to a user namespace of its own, where it has every capability over that? */
+function isInOwnUserNamespace({ namespaces: { user }, otherContexts }: ContainerFact): boolean {
+  if (user.state !== 'seen' || user.value.host) return false;
+  return otherContexts.some(({ namespaces }) => namespaces.user.state === 'seen' && namespaces.user.value.host);
+}

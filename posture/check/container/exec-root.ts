@@ -22,13 +22,17 @@ export const execRoot = containerCheck({
     const { declared, execs, uidMap, uids } = container;
     if (isRootUser(declared.user))
       return notApplicable('the program of the container is root itself: container.root-user judges it');
-    const unread = unreadSessions(container);
-    if (unread !== undefined || execs.state !== 'seen') return unread ?? notApplicable('no session');
     if (uidMap.state !== 'seen') return notSeen(uidMap);
     const root = uidMap.value.find(({ inside, count }) => inside === 0 && count > 0)?.outside;
     const evidence = sessionsEvidence(container, 'no session with the user id of root');
     // Without root in its user namespace nothing in it can be root.
     if (root === undefined) return passOnEveryThread(container, evidence);
+    const isRoot = uids.state !== 'seen' || uids.value.includes(root);
+    // Nothing in it is root, whatever started it.
+    if (!isRoot && !container.otherContexts.some((context) => context.uids.includes(root)))
+      return passOnEveryThread(container, evidence);
+    const unread = unreadSessions(container);
+    if (unread !== undefined || execs.state !== 'seen') return unread ?? notApplicable('no session');
     if (uids.state === 'seen' && uids.value.includes(root))
       return notApplicable('the program of the container is root itself: container.root-user judges it');
     const session = execs.value.sessions.find((one) => one.uids.includes(root));

@@ -7,7 +7,8 @@ import { capabilityNames, isNearlyAll, LAST_CAPABILITY } from '../capability.ts'
 import { containerCheck } from '../check.ts';
 import { execCommand, notSeen, passOnEveryThread } from '../container-reading.ts';
 import { asksForNoSeccomp, declaredExcess } from '../declared-privilege.ts';
-import { seccompEvidence } from '../seccomp.ts';
+import { quote } from '../evidence-text.ts';
+import { seccompEvidence, summaryText } from '../seccomp.ts';
 import { userNamespaceOf } from '../user-remap.ts';
 
 export const privileged = containerCheck({
@@ -24,7 +25,7 @@ export const privileged = containerCheck({
     },
   ],
   rationale:
-    'A privileged container has every capability, no seccomp filter and all devices of the host: control of the container is control of the host. All capabilities without a seccomp filter amount to the same, however they were requested.',
+    'A privileged container has every capability, no seccomp filter and all devices of the host: control of the container is control of the host. All capabilities amount to the same without a seccomp filter, with one that allows everything, or with all devices, however they were requested.',
   remediation:
     'Start the container without --privileged. Give it the single capability (--cap-add) or device (--device) that it needs. In a pod, set securityContext.privileged to false.',
   references: [
@@ -54,8 +55,15 @@ export const privileged = containerCheck({
         : fail(`the container was started with ${privilegedOption(container)} and controls the host`, ...evidence);
     if (userNamespace === 'remapped') return passOnEveryThread(container, ...evidence);
     const hasFilter = seccomp.state === 'seen' && seccomp.value.mode !== 'disabled';
-    if (userNamespace === 'node' && !hasFilter) {
-      if (capabilities.state === 'seen' && isNearlyEverything(capabilities.value.effective, kernel))
+    if (
+      userNamespace === 'node' &&
+      capabilities.state === 'seen' &&
+      isNearlyEverything(capabilities.value.effective, kernel)
+    ) {
+      const open = everyDevice(container) ?? (hasFilter ? emptyFilter(container) : undefined);
+      if (open !== undefined)
+        return fail(`its processes hold nearly every capability, and ${open.reason}`, ...evidence, open.evidence);
+      if (!hasFilter)
         // Absent while the rest is there: a kernel without seccomp, so there is no filter.
         return seccomp.state === 'unreadable'
           ? notSeen(seccomp, ...evidence)
@@ -73,6 +81,35 @@ export const privileged = containerCheck({
     return passOnEveryThread(container, ...evidence);
   },
 });
+
+/** What takes away the last limit of processes with nearly every capability. */
+interface Opening {
+  readonly reason: string;
+  readonly evidence: Evidence;
+}
+
+/** All devices: with the capabilities to make their files, the disks of the host can be read and written. */
+function everyDevice(container: ContainerFact): Opening | undefined {
+  const { deviceRules: rules, declared } = container;
+  // Version 2 of cgroups shows no rules.
+  const [all, source] =
+    rules.state === 'seen'
+      ? [rules.value, rules.source]
+      : [declared.deviceCgroupRules, sourceOf(container, 'deviceCgroupRules')];
+  const rule = all.find((each) => /^[ab] \*:\* [rwm]*[rw]/.test(each));
+  if (rule === undefined) return undefined;
+  const evidence = { source, seen: quote(rule), expected: 'not all devices' };
+  return { reason: 'all devices of the host are accessible', evidence };
+}
+
+/** A seccomp profile of its own that withholds nothing: for the kernel it is a filter like any other. */
+function emptyFilter(container: ContainerFact): Opening | undefined {
+  const { seccompProfile, seccompSummary } = container.declared;
+  if (seccompProfile !== 'custom' || seccompSummary?.withheld !== 0) return undefined;
+  const source = sourceOf(container, 'seccompProfile');
+  const evidence = { source, seen: summaryText(seccompSummary), expected: 'a filter that withholds system calls' };
+  return { reason: 'its seccomp filter allows every dangerous system call', evidence };
+}
 
 function allRequested(container: ContainerFact): Evidence {
   return {

@@ -9,10 +9,7 @@ import { quote } from '../evidence-text.ts';
 import { hostMounts } from '../host-mount.ts';
 import type { HostMount } from '../host-mount.ts';
 import { unresolvedMounts } from '../own-kernel.ts';
-import { sensitivityOf } from '../sensitive-path.ts';
-
-/** Where engines keep their containers by default. */
-const ENGINE_ROOTS = ['/var/lib/containerd', '/var/lib/docker'];
+import { ENGINE_ROOTS, sensitivityOf } from '../sensitive-path.ts';
 
 const EXPECTED = 'no sensitive path of the host';
 

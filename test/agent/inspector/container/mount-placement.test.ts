@@ -52,6 +52,51 @@ async function placed(
 const at = (mount: Partial<Mount>): Mount =>
   mountOf({ mountPoint: '/x', origin: 'unresolved', nodePaths: [], ...mount });
 
+t.test('what the node shows once more at another place', async (t) => {
+  const table = createMountTable(
+    parseMountinfo(
+      [
+        '22 1 8:1 / / rw - ext4 /dev/sda1 rw',
+        '23 22 8:1 / /run/copy rw - ext4 /dev/sda1 rw',
+        '24 22 8:1 / /var/lib/docker/volumes/v/_data rw - ext4 /dev/sda1 rw',
+        '25 22 8:1 /data/units /etc/systemd/system/shop rw - ext4 /dev/sda1 rw',
+        '26 22 8:2 /@ /srv rw - btrfs /dev/sda2 rw,subvol=/@',
+        '27 22 8:2 / /srv/top rw - btrfs /dev/sda2 rw',
+        '28 22 8:2 / /mnt/top rw - btrfs /dev/sda2 rw',
+        '',
+      ].join('\n'),
+    ),
+  );
+  const expect = async (mount: Partial<Mount>, paths: readonly string[], whole: Mount['wholePaths']): Promise<void> => {
+    const { mounts: all } = await placed(t, [at(mount)], { mounts: { ok: true, value: table } });
+    const line = all.state === 'seen' ? all.value.find(({ mountPoint }) => mountPoint === '/x') : undefined;
+    t.strictSame([line?.nodePaths, line?.wholePaths], [paths, whole], JSON.stringify(mount));
+  };
+  await expect({ device: '8:1', root: '/etc' }, ['/etc'], []);
+  await expect(
+    { device: '8:1', root: '/data/units/a' },
+    ['/data/units/a', '/etc/systemd/system/shop/a'],
+    [
+      { path: '/data/units/a', mountPoint: '/' },
+      { path: '/etc/systemd/system/shop/a', mountPoint: '/etc/systemd/system/shop' },
+    ],
+  );
+  // A part of it is mounted elsewhere.
+  await expect(
+    { device: '8:1', root: '/data' },
+    ['/data', '/etc/systemd/system/shop'],
+    [{ path: '/data', mountPoint: '/' }],
+  );
+  await expect(
+    { device: '8:2', root: '/@/a' },
+    ['/srv/a', '/mnt/top/@/a'],
+    [
+      { path: '/srv/a', mountPoint: '/srv' },
+      { path: '/mnt/top/@/a', mountPoint: '/mnt/top' },
+    ],
+  );
+});
+
 t.test('where a mount is on the node', async (t) => {
   const expect = async (mount: Partial<Mount>, origin: Mount['origin'], ...paths: readonly string[]): Promise<void> => {
     const { mounts: all } = await placed(t, [at(mount)]);

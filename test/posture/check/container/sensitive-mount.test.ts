@@ -2,7 +2,7 @@ import t from 'tap';
 import { sensitiveMount } from '../../../../posture/check/container/sensitive-mount.ts';
 import type { Declared, Mount } from '../../../../posture/fact/container.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
-import { CONTAINER_ID, DEFAULT_MOUNTS, mountOf } from '../../../fixture/container.ts';
+import { CONTAINER_ID, DEFAULT_MOUNTS, mountOf, namespaceOf } from '../../../fixture/container.ts';
 import { dockerApi, dockerFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 import type { ContainerRow } from '../../../fixture/verdict-table.ts';
@@ -119,6 +119,125 @@ judgeContainers(t, sensitiveMount, [
       severity: 'critical',
     },
   ),
+  // One container has a volume with the disk of the node in it, or with a directory of it.
+  ...['/var/lib/docker/volumes/disk/_data', '/run/media/disk', '/var/lib/kubelet/pods/1/volumes/disk'].flatMap(
+    (disk) => {
+      const seenTwice = (mount: Mount): Mount => {
+        const [path = ''] = mount.nodePaths;
+        if (mount.device !== '254:0') return mount;
+        const again = disk + path;
+        const wholePaths = [
+          { path, mountPoint: '/' },
+          { path: again, mountPoint: disk },
+        ];
+        return { ...mount, nodePaths: [path, again], wholePaths };
+      };
+      const twice = (name: string, mount: Mount, rest: Pick<ContainerRow, 'verdict' | 'severity'>): ContainerRow => ({
+        name: `${disk}: ${name}`,
+        container: { mounts: seen([...DEFAULT_MOUNTS, mount].map(seenTwice), mountinfo) },
+        ...rest,
+      });
+      return [
+        twice('the files of the engine', mountOf({ root: '/srv/shop', mountPoint: '/x' }), { verdict: 'pass' }),
+        twice('/etc', mountOf({ root: '/etc', mountPoint: '/x' }), { verdict: 'fail', severity: 'critical' }),
+        twice('the disk', mountOf({ root: '/', mountPoint: '/x' }), { verdict: 'fail', severity: 'critical' }),
+        twice(
+          'files of another container',
+          mountOf({ root: `/var/lib/docker/containers/${OTHER_ID}/hosts`, mountPoint: '/x' }),
+          { verdict: 'fail', severity: 'critical' },
+        ),
+      ];
+    },
+  ),
+  row(
+    'a part of a directory is the volume of another container',
+    [bind('/srv', '/x')],
+    [
+      mountOf({
+        root: '/srv',
+        mountPoint: '/x',
+        nodePaths: ['/srv', '/var/lib/docker/volumes/v/_data'],
+        wholePaths: [{ path: '/srv', mountPoint: '/' }],
+      }),
+    ],
+    { verdict: 'pass' },
+  ),
+  row(
+    'a part of a directory is mounted where the node starts programs',
+    [bind('/srv', '/x')],
+    [
+      mountOf({
+        root: '/srv',
+        mountPoint: '/x',
+        nodePaths: ['/srv', '/etc/cron.d'],
+        wholePaths: [{ path: '/srv', mountPoint: '/' }],
+      }),
+    ],
+    { verdict: 'fail', severity: 'critical' },
+  ),
+  row(
+    'a directory that is mounted where units are loaded from',
+    [bind('/srv/units', '/x')],
+    [
+      mountOf({
+        root: '/srv/units',
+        mountPoint: '/x',
+        nodePaths: ['/srv/units', '/run/systemd/system'],
+        wholePaths: [
+          { path: '/srv/units', mountPoint: '/' },
+          { path: '/run/systemd/system', mountPoint: '/run/systemd/system' },
+        ],
+      }),
+    ],
+    { verdict: 'fail', severity: 'critical' },
+  ),
+  // What Podman makes for a container, below its graph root and its run root.
+  ...[
+    ['/var/lib/containers/storage/overlay-containers', '/shm', '/dev/shm'],
+    ['/data/graph/vfs-containers', '/shm', '/dev/shm'],
+    ['/run/containers/storage/overlay-containers', '/.containerenv', '/run/.containerenv'],
+    ['/run/containers/storage/btrfs-containers', '/run/secrets', '/run/secrets'],
+    ['/var/lib/containers/storage/overlay-containers', '/secrets/key', '/run/secrets/key'],
+  ].flatMap(([directory = '', file = '', mountPoint = '']) =>
+    (
+      [
+        ['podman', CONTAINER_ID, '', 'pass'],
+        ['podman', OTHER_ID, '', 'fail'],
+        ['podman', OTHER_ID, `container:${OTHER_ID}`, file === '/shm' ? 'pass' : 'fail'],
+        ['docker', CONTAINER_ID, '', 'fail'],
+      ] as const
+    ).map(([runtime, id, ipcMode, verdict]): ContainerRow => {
+      const path = `${directory}/${id}/userdata${file}`;
+      return {
+        name: `${path}, of ${runtime}, IPC mode ${ipcMode}`,
+        container: {
+          runtime,
+          declared: { ipcMode, engineFiles: [] },
+          mounts: seen(
+            [...DEFAULT_MOUNTS.filter((mount) => mount.nodePaths.length === 0), mountOf({ root: path, mountPoint })],
+            mountinfo,
+          ),
+        },
+        verdict: directory.startsWith('/data') ? 'pass' : verdict,
+        ...(directory.startsWith('/run') && verdict === 'fail' ? { severity: 'high' } : {}),
+      };
+    }),
+  ),
+  {
+    name: 'memory files of the node, through the IPC namespace of another container',
+    container: {
+      declared: { ipcMode: `container:${OTHER_ID}` },
+      namespaces: { ipc: namespaceOf('ipc', 4026531839, true) },
+      mounts: seen(
+        [
+          ...DEFAULT_MOUNTS.filter(({ mountPoint }) => mountPoint !== '/dev/shm'),
+          mountOf({ mountPoint: '/dev/shm', fsType: 'tmpfs', device: '0:23', origin: 'node', nodePaths: ['/dev/shm'] }),
+        ],
+        mountinfo,
+      ),
+    },
+    verdict: 'pass',
+  },
   row(
     'the devices of the node',
     [],

@@ -5,6 +5,7 @@ import { publishedPortsExposed } from '../../../../posture/check/container/publi
 import { ulimits } from '../../../../posture/check/container/ulimits.ts';
 import type { ContainerFact } from '../../../../posture/fact/container.ts';
 import { absent, seen, unreadable } from '../../../../posture/observed.ts';
+import { namespaceOf, otherContext } from '../../../fixture/container.ts';
 import { docker, file } from '../../../fixture/docker-rows.ts';
 import { imageFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
@@ -13,7 +14,17 @@ const DEFAULT = '00000000a80425fb';
 /** What `docker exec --privileged` gives on a kernel with 41 capabilities. */
 const ALL = '000001ffffffffff';
 
-const execs = (bounding: string, uid = 0, firstBounding = DEFAULT): Pick<ContainerFact, 'execs'> => ({
+const execs = (
+  bounding: string,
+  uid = 0,
+  firstBounding = DEFAULT,
+): Pick<ContainerFact, 'capabilities' | 'execs' | 'otherContexts'> => ({
+  // What the sets of all threads hold together.
+  capabilities: seen(
+    { effective: bounding, permitted: bounding, inheritable: '0', bounding, ambient: '0' },
+    '/proc/4133/status',
+  ),
+  otherContexts: uid === 1000 ? [] : [otherContext({ source: '/proc/4133', uids: [uid, uid, uid, uid] })],
   execs: seen(
     { firstBounding, sessions: [{ source: '/proc/4133', uids: [uid, uid, uid, uid], bounding, effective: bounding }] },
     '/proc/4121/status',
@@ -41,7 +52,27 @@ judgeContainers(t, execPrivileged, [
     container: { ...execs(ALL), declared: { privileged: true } },
     verdict: 'notApplicable',
   },
-  { name: '--pid=host', container: { ...execs(ALL), declared: { pidMode: 'host' } }, verdict: 'unknown' },
+  { name: '--pid=host', container: { ...execs(ALL), declared: { pidMode: 'host' } }, verdict: 'fail' },
+  { name: '--pid=host, no session', container: { ...execs(DEFAULT), declared: { pidMode: 'host' } }, verdict: 'pass' },
+  {
+    name: 'another container’s pid namespace',
+    container: { ...execs(DEFAULT), declared: { pidMode: 'container:x' } },
+    verdict: 'pass',
+  },
+  {
+    name: 'a session that has ended and left a process behind',
+    container: { ...execs(ALL), execs: seen({ firstBounding: DEFAULT, sessions: [] }, '/proc/4121/status') },
+    verdict: 'fail',
+  },
+  {
+    name: 'the first process has every capability in a user namespace of its own',
+    container: {
+      ...execs(ALL, 0, ALL),
+      namespaces: { user: namespaceOf('user', 4026532999, false) },
+      otherContexts: [otherContext({ namespaces: { user: namespaceOf('user', 4026531837, true) } })],
+    },
+    verdict: 'fail',
+  },
   { name: 'cannot be read', container: hidden, verdict: 'unknown' },
   {
     name: 'not every process was seen',
@@ -76,7 +107,16 @@ judgeContainers(t, execRoot, [
     container: { ...execs(DEFAULT), declared: { user: '1000', pidMode: 'container:x' } },
     verdict: 'unknown',
   },
-  { name: 'cannot be read', container: { ...user, ...hidden }, verdict: 'unknown' },
+  {
+    name: 'the pid namespace of the host, where nothing is root',
+    container: { ...user, ...execs(DEFAULT, 1000), declared: { user: '1000', pidMode: 'host' } },
+    verdict: 'pass',
+  },
+  {
+    name: 'cannot be read',
+    container: { ...user, ...hidden, otherContexts: [otherContext({ uids: [0, 0, 0, 0] })] },
+    verdict: 'unknown',
+  },
 ]);
 
 const published = { declared: { ports: [{ containerPort: '8080/tcp', hostIp: '', hostPort: 80 }] } };
