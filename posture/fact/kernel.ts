@@ -1,4 +1,4 @@
-import { observed } from '../observed.ts';
+import { observed, unreadable } from '../observed.ts';
 import * as s from '../schema.ts';
 
 /** The sysctls that the kernel fact holds. A check may name no other. */
@@ -36,6 +36,9 @@ export const SYSCTLS = [
   'vm.panic_on_oom',
   'vm.unprivileged_userfaultfd',
 ] as const;
+/** Paths that engines hide from containers, or mount read-only there, and that only some kernels have. */
+export const MASKABLE_PATHS = ['/proc/kcore', '/proc/keys', '/proc/sysrq-trigger', '/proc/timer_list'] as const;
+
 /** One of {@link SYSCTLS}. */
 export type SysctlName = (typeof SYSCTLS)[number];
 
@@ -206,6 +209,10 @@ export const kernelSchema = s.object(
       'network interfaces whose packets may be for loopback addresses, `/proc/sys/net/ipv4/conf/*/route_localnet`; absent: no IPv4',
     ),
     capLastCap: observed(s.integer(), 'highest capability number, `/proc/sys/kernel/cap_last_cap`'),
+    maskable: s.withDefault(
+      observed(s.list(s.string('', 64), '', 16), 'paths that engines hide from containers and that this kernel has'),
+      unreadable('/proc', 'not recorded'),
+    ),
     cgroupVersion: observed(s.integer(), '1 or 2'),
   },
   "the kernel's security state",

@@ -1,6 +1,6 @@
 import { seen, unreadable } from '../../../posture/observed.ts';
 import type { Observed } from '../../../posture/observed.ts';
-import { SYSCTLS } from '../../../posture/fact/kernel.ts';
+import { MASKABLE_PATHS, SYSCTLS } from '../../../posture/fact/kernel.ts';
 import type { KernelFact } from '../../../posture/fact/kernel.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
@@ -40,8 +40,19 @@ async function inspectKernel(access: NodeAccess): Promise<KernelFact> {
     coreHelper: await readCoreHelper(host),
     routeLocalnet: await readRouteLocalnet(host),
     capLastCap: await observeText(host, '/proc/sys/kernel/cap_last_cap', parseNumber),
+    maskable: await findMaskable(host),
     cgroupVersion: await readCgroupVersion(access),
   };
+}
+
+async function findMaskable(host: Host): Promise<KernelFact['maskable']> {
+  const found: string[] = [];
+  for (const path of MASKABLE_PATHS) {
+    const stat = await host.stat(path);
+    if (stat.ok) found.push(path);
+    else if (stat.code !== 'absent') return unreadable(path, stat.reason);
+  }
+  return seen(found, '/proc');
 }
 
 async function readVulnerabilities(host: Host): Promise<KernelFact['cpuVulnerabilities']> {

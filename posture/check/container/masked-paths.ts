@@ -1,5 +1,6 @@
 import { sourceOf } from '../../fact/container.ts';
 import type { ContainerFact, Mount } from '../../fact/container.ts';
+import type { KernelFact } from '../../fact/kernel.ts';
 import type { Observed } from '../../observed.ts';
 import { fail, pass, unknownBecause } from '../../verdict.ts';
 import type { Evidence, Judgement } from '../../verdict.ts';
@@ -35,11 +36,11 @@ export const maskedPaths = containerCheck({
   ],
   judges: 'container',
   ownKernel: 'notApplicable',
-  needs: [],
-  judge: (container) => {
+  needs: ['kernel'],
+  judge: (container, { kernel }) => {
     const declared = declaredEvidence(container);
     const judgeOne = (mounts: Observed<readonly Mount[]>): Judgement => {
-      if (mounts.state === 'seen') return judgeMounts(container, mounts.value, mounts.source, declared);
+      if (mounts.state === 'seen') return judgeMounts(container, kernel, mounts, declared);
       return asksForNone(container)
         ? fail('the container was started without masked paths', declared)
         : notSeen(mounts, declared);
@@ -52,17 +53,24 @@ export const maskedPaths = containerCheck({
 
 function judgeMounts(
   container: ContainerFact,
-  mounts: readonly Mount[],
-  source: string,
+  { maskable }: Pick<KernelFact, 'maskable'>,
+  { value: mounts, source }: Extract<Observed<readonly Mount[]>, { readonly state: 'seen' }>,
   declared: Evidence,
 ): Judgement {
+  const exists = (path: string): boolean => maskable.state !== 'seen' || maskable.value.includes(path);
   const bareMasked = (path: string): boolean => isBare(mounts, path);
   const bareReadOnly = (path: string): boolean => isBareOrWritable(mounts, path);
   const always = [...ALWAYS_MASKED.filter(bareMasked), ...ALWAYS_READ_ONLY.filter(bareReadOnly)];
-  const usually = [...USUALLY_MASKED.filter(bareMasked), ...USUALLY_READ_ONLY.filter(bareReadOnly)];
+  const usually = [...USUALLY_MASKED.filter(bareMasked), ...USUALLY_READ_ONLY.filter(bareReadOnly)].filter(exists);
   const asked = askedPaths(container);
-  // A path that the runtime was asked to cover and did not cover does not exist on the host.
-  const left = asked === null || asked.length === 0 ? [] : usually.filter((path) => !asked.includes(path));
+  // Where it is not known which paths the kernel has, one that the runtime was asked to cover and did not cover does not
+  // exist.
+  const left =
+    maskable.state === 'seen'
+      ? usually
+      : asked === null || asked.length === 0
+        ? []
+        : usually.filter((path) => !asked.includes(path));
   const bare = always.length > 0 ? [...always, ...usually] : left;
   if (bare.length > 0)
     return fail(
@@ -77,7 +85,7 @@ function judgeMounts(
       declared,
     );
   const covered = [...ALWAYS_MASKED, ...ALWAYS_READ_ONLY, ...USUALLY_MASKED, ...USUALLY_READ_ONLY].filter(
-    (path) => !usually.includes(path),
+    (path) => exists(path) && !usually.includes(path),
   );
   return pass({ source, seen: `covered: ${quoteList(covered)}`, expected: EXPECTED }, declared);
 }

@@ -3,6 +3,7 @@ import { maskedPaths } from '../../../../posture/check/container/masked-paths.ts
 import type { Mount } from '../../../../posture/fact/container.ts';
 import { seen, unreadable } from '../../../../posture/observed.ts';
 import { containerFact, DEFAULT_MOUNTS, mountOf, numbered } from '../../../fixture/container.ts';
+import { kernelFact } from '../../../fixture/facts.ts';
 import { judgeContainers } from '../../../fixture/verdict-table.ts';
 
 const mountinfo = '/proc/4121/mountinfo';
@@ -83,6 +84,19 @@ judgeContainers(t, maskedPaths, [
     container: { declared: { maskedPaths: null, readonlyPaths: null }, mounts: seen(without('/proc/sys'), mountinfo) },
     verdict: 'fail',
   },
+  ...[
+    ['a runtime that does not report the paths, which the kernel has', null, ['/proc/keys'], 'fail'],
+    ['which the kernel lacks', null, ['/proc/timer_list'], 'pass'],
+    ['a path that the kernel has and the engine was asked to cover', [], ['/proc/keys'], 'fail'],
+  ].map(([name, paths, maskable, verdict]) => ({
+    name: name as string,
+    container: {
+      declared: paths === null ? { maskedPaths: null, readonlyPaths: null } : {},
+      mounts: seen(without('/proc/keys'), mountinfo),
+    },
+    facts: { kernel: kernelFact({ maskable: seen(maskable as string[], '/proc') }) },
+    verdict: verdict as 'fail' | 'pass',
+  })),
   {
     name: 'a /proc that is read-only as a whole',
     container: {
