@@ -14,6 +14,8 @@ export interface ProcStatus {
   readonly uids: readonly number[];
   /** In how many nested pid namespaces it has a number, seen from the one of this procfs; 0: the kernel does not say. */
   readonly pidNamespaces: number;
+  /** Its number in the innermost of these; 0: the kernel does not say. */
+  readonly innermostPid: number;
   readonly threads: number;
   readonly capabilities: CapabilityWords;
   /** undefined: the kernel does not say. */
@@ -69,6 +71,7 @@ export function parseProcStatus(text: string): ProcStatus | undefined {
     effectiveUid,
     uids: uidNumbers,
     pidNamespaces: pidNumbers === undefined ? 0 : pidNumbers.split('\t').length,
+    innermostPid: count(pidNumbers?.split('\t').at(-1)) ?? 0,
     threads: count(threads) ?? 1,
     capabilities: { inheritable, permitted, effective, bounding, ambient },
     noNewPrivs: noNewPrivs === undefined ? undefined : noNewPrivs !== '0',

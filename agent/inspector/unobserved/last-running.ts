@@ -2,6 +2,7 @@ import { userOfEngine } from '../../../posture/fact/docker.ts';
 import type { ContainerFact } from '../../../posture/fact/container.ts';
 import type { Host } from '../../host/host.ts';
 import { parseStartTicks, parseState, TICKS_PER_SECOND } from '../proc/proc-stat.ts';
+import { liveDirectory } from '../proc/live-thread.ts';
 import { readText } from '../read-text.ts';
 import { isStillRunning } from './running-containers.ts';
 
@@ -65,8 +66,8 @@ async function startOf(host: Host, pid: number): Promise<number | 'ended' | 'unr
   const stat = await readText(host, `/proc/${String(pid)}/stat`);
   if (!stat.ok) return stat.code === 'absent' ? 'ended' : 'unreadable';
   const state = parseState(stat.value);
-  // A zombie has a start too.
-  if (state === 'Z' || state === 'X') return 'ended';
+  // A zombie has a start too; its other threads may run on.
+  if (state === 'X' || (state === 'Z' && (await liveDirectory(host, pid)) === undefined)) return 'ended';
   return parseStartTicks(stat.value) ?? 'unreadable';
 }
 

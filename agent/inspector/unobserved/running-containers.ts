@@ -3,7 +3,11 @@ import { clip } from '../clip.ts';
 import { parseNullTerminated } from '../proc/null-terminated.ts';
 import { parseProcStatus } from '../proc/proc-status.ts';
 import { readProcessTable } from '../proc/process-table.ts';
+import { liveDirectory } from '../proc/live-thread.ts';
+import { readNamespaceMembers } from '../proc/namespace-members.ts';
+import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { CachedHost } from '../parse-cache.ts';
+import { findHandMade } from './hand-made.ts';
 import type { FirstProcesses, NamedProcess } from '../proc/process-table.ts';
 import { isFault, readText } from '../read-text.ts';
 import { belongsToUser } from '../../runtime/user-runtime.ts';
@@ -21,6 +25,8 @@ export interface RunningContainer {
   readonly isOfPodman: boolean;
 }
 
+/** Containers of one user that are listed by their supervisors: a user could make ever more of them. */
+const MAX_OF_USER = 20;
 /** Limit of containers that are distinguished on one node. */
 const MAX_CONTAINERS = 10_000;
 
@@ -64,10 +70,14 @@ export async function findRunningContainers(
   const table = await readProcessTable(access);
   if (!table.ok) return table;
   const own = await ownIds(host);
+  const namespaces = await readNodeNamespaces(host);
+  const members = await readNamespaceMembers(access, namespaces.inodes.mnt);
   const supervisors = supervisorsAmong(table.value, known.firstProcesses);
   const isSettled = ({ pid }: NamedProcess): boolean => known.firstProcesses.has(pid) || supervisors.ofKnown.has(pid);
   const pids = table.value.filter((process) => !isSettled(process)).map(({ pid }) => pid);
-  const cgroups = await host.readMany(pids.map((pid) => ({ op: 'readFile', path: `/proc/${String(pid)}/cgroup` })));
+  const cgroups = await host.readMany(
+    pids.map((pid) => ({ op: 'readFile', path: `${members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`}/cgroup` })),
+  );
   const found = new Map<string, RunningContainer>();
   // Processes that were started together have the same cgroup, and most belong to no container.
   const seen = new Set<string>();
@@ -89,11 +99,19 @@ export async function findRunningContainers(
       isOfPodman: PODMAN_CGROUP.test(text),
     });
   }
-  for (const container of await findSupervised(host, supervisors.others, known.ids, own)) {
+  const supervised = await findSupervised(host, supervisors.others, known, own);
+  for (const container of supervised) {
     const before = found.get(container.id);
     if (before !== undefined) found.set(container.id, { ...before, name: before.name || container.name });
     else if (found.size < MAX_CONTAINERS) found.set(container.id, container);
   }
+  const byHand = await findHandMade(host, {
+    members,
+    ofNode: namespaces.inodes.user,
+    isKnown: (cgroup) => (cgroup.match(CONTAINER_CGROUP) ?? []).length > 0,
+    parents: new Set([...known.firstProcesses.keys(), ...supervisors.ofKnown, ...supervisors.others]),
+  });
+  for (const container of byHand) if (found.size < MAX_CONTAINERS) found.set(container.id, container);
   return { ok: true, value: [...found.values()] };
 }
 
@@ -115,13 +133,16 @@ function supervisorsAmong(
   return { ofKnown, others };
 }
 
-/** Is a process still there, and in the cgroup or beside the supervisor that it was found by? */
+/** Is a process still there, and in the cgroup or pid namespace or beside the supervisor that it was found by? */
 export async function isStillRunning(host: Host, { id, pid }: Pick<RunningContainer, 'id' | 'pid'>): Promise<boolean> {
   const status = await readText(host, `/proc/${String(pid)}/status`);
   const parsed = status.ok ? parseProcStatus(status.value) : undefined;
-  if (parsed === undefined || parsed.isDead) return false;
-  const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+  const directory = parsed?.isDead === true ? await liveDirectory(host, pid) : `/proc/${String(pid)}`;
+  if (parsed === undefined || directory === undefined) return false;
+  const cgroup = await readText(host, `${directory}/cgroup`);
   if (cgroup.ok && cgroup.value.includes(id)) return true;
+  const namespace = await host.readLink(`${directory}/ns/pid`);
+  if (namespace.ok && namespace.value === id) return true;
   const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
   return cmdline.ok && parseNullTerminated(cmdline.value).includes(id);
 }
@@ -163,10 +184,11 @@ async function isOfUser(
 async function findSupervised(
   host: Host,
   supervisors: readonly number[],
-  known: ReadonlySet<string>,
+  { ids: known, ofUsers }: KnownContainers,
   own: ReadonlySet<string>,
 ): Promise<readonly RunningContainer[]> {
   const found: RunningContainer[] = [];
+  const byUser = new Map<number, number>();
   for (const pid of supervisors) {
     const cmdline = await readText(host, `/proc/${String(pid)}/cmdline`);
     const args = cmdline.ok ? parseNullTerminated(cmdline.value) : [];
@@ -176,12 +198,36 @@ async function findSupervised(
     // A supervisor in a known container is one of an engine in that container.
     if (cgroup.ok && (cgroup.value.match(CONTAINER_CGROUP) ?? []).some((id) => known.has(id))) continue;
     const status = await readText(host, `/proc/${String(pid)}/status`);
-    // Any user may call a program so; of those the cgroups alone count.
-    if (!status.ok || parseProcStatus(status.value)?.effectiveUid !== 0) continue;
-    if (!(await hasChild(host, pid))) continue;
-    found.push({ ...supervised, pid, sign: `${supervised.program} supervises it`, isOfPodman: args.some(isPodman) });
+    const uid = status.ok ? parseProcStatus(status.value)?.effectiveUid : undefined;
+    if (uid === undefined || ofUsers.get(supervised.id) === uid) continue;
+    const children = await childrenOf(host, pid);
+    if (children.length === 0) continue;
+    if (uid !== 0) {
+      // Any user may call a program so: what it started must be apart from the node, and each user has a limit.
+      if (!(await anyIsApart(host, children))) continue;
+      const before = byUser.get(uid) ?? 0;
+      byUser.set(uid, before + 1);
+      if (before >= MAX_OF_USER) continue;
+    }
+    const sign = `${supervised.program} ${uid === 0 ? '' : `of uid ${String(uid)} `}supervises it`;
+    found.push({ ...supervised, pid, sign, isOfPodman: args.some(isPodman) });
   }
   return found;
+}
+
+/** Is one of these processes in a pid or mount namespace that is not the one of pid 1, and not that of its parent? */
+async function anyIsApart(host: Host, pids: readonly number[]): Promise<boolean> {
+  for (const pid of pids) {
+    const own = await host.readLink(`/proc/${String(pid)}/ns/pid`);
+    const ofNode = await host.readLink('/proc/1/ns/pid');
+    const mount = await host.readLink(`/proc/${String(pid)}/ns/mnt`);
+    const status = await readText(host, `/proc/${String(pid)}/status`);
+    const parent = status.ok ? parseProcStatus(status.value)?.parent : undefined;
+    const ofParent = await host.readLink(`/proc/${String(parent ?? 1)}/ns/mnt`);
+    if (own.ok && ofNode.ok && own.value !== ofNode.value) return true;
+    if (mount.ok && ofParent.ok && mount.value !== ofParent.value) return true;
+  }
+  return false;
 }
 
 /** conmon is handed the program that cleans up after the container: `--exit-command /usr/bin/podman`. */
@@ -219,12 +265,13 @@ export function supervisedBy(args: readonly string[]): Supervised | undefined {
   return args.includes('run') && id !== 'run' && !id.startsWith('-') ? { id, name: id, program } : undefined;
 }
 
-/** A shim can outlive its container for a moment. */
-async function hasChild(host: Host, pid: number): Promise<boolean> {
+/** A shim can outlive its container for a moment: then it has none. */
+async function childrenOf(host: Host, pid: number): Promise<readonly number[]> {
   const threads = await host.list(`/proc/${String(pid)}/task`);
+  const found: number[] = [];
   for (const thread of threads.ok ? threads.value : []) {
     const children = await readText(host, `/proc/${String(pid)}/task/${thread}/children`);
-    if (children.ok && children.value.trim() !== '') return true;
+    if (children.ok) found.push(...(children.value.match(/\d+/g) ?? []).map(Number));
   }
-  return false;
+  return found;
 }
