@@ -2,7 +2,7 @@ import t from 'tap';
 import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
 import { findRunningContainers, supervisedBy } from '../../../../agent/inspector/unobserved/running-containers.ts';
 import { NODE_TREE, processTree } from '../../../fixture/inspector/daemon.ts';
-import { treeHost } from '../../../fixture/inspector/tree.ts';
+import { INITIAL, namespaceLinks, treeHost } from '../../../fixture/inspector/tree.ts';
 import type { Tree } from '../../../fixture/inspector/tree.ts';
 
 const A = 'a1'.repeat(32);
@@ -22,6 +22,9 @@ async function found(
   const containers = await findRunningContainers(access, { ids: new Set(known), ofUsers, firstProcesses });
   return containers.ok ? containers.value.map(({ id, name, pid }) => [id.slice(0, 12), name, pid]) : containers.reason;
 }
+
+const idsOf = (containers: Awaited<ReturnType<typeof found>>): readonly unknown[] =>
+  typeof containers === 'string' ? [containers] : containers.map(([id]) => id);
 
 void t.test('a container of a rootless engine is known only in cgroups of processes of its user', async (t) => {
   const claimed = new Map([[A, 1000]]);
@@ -125,6 +128,69 @@ void t.test('the supervisor of a known container is its parent, and runs the pro
   t.strictSame(await found(t, renamed, [A], new Map([[601, 600]])), [['web', 'default/web', 600]], 'by its name only');
   const stranger = { ...tree, ...inCgroup(602, `0::/docker/${B}\n`) };
   t.strictSame(await found(t, stranger, [A], new Map([[601, 600]])), [[B.slice(0, 12), '', 602]]);
+});
+
+void t.test('containers that no engine made, by their namespaces and their root', async (t) => {
+  const NODE: Tree = { ...namespaceLinks(1, INITIAL), '/proc/1/mountinfo': '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n' };
+  const inner = { ...INITIAL, mnt: 5, pid: 6 };
+  const machine = (
+    cgroup: string,
+    {
+      nsPid = '500\t1',
+      root = '8:1 /srv/web',
+      namespaces = inner as Readonly<Record<string, number>>,
+      parent = '1',
+      uidMap = '',
+    } = {},
+  ): Tree => ({
+    ...processTree(500, { comm: 'init', cgroup, status: { NSpid: nsPid, PPid: parent } }),
+    ...namespaceLinks(500, namespaces),
+    '/proc/500/mountinfo': `50 40 ${root} / rw - ext4 /dev/sda1 rw\n`,
+    '/proc/500/uid_map': uidMap,
+  });
+  const user = { ...inner, user: 7 };
+  const cases: readonly (readonly [string, Tree, readonly string[]])[] = [
+    ['systemd-nspawn started by hand', machine('0::/payload\n'), ['pid:[6]']],
+    ['registered with machined', machine('0::/machine.slice/machine-my\\x2dweb.scope/payload\n'), ['pid:[6]']],
+    ['a range of ids of root', machine('0::/payload\n', { namespaces: user, uidMap: '0 524288 65536\n' }), ['pid:[6]']],
+    ['a sandbox of a user', machine('0::/x\n', { namespaces: user, uidMap: '1000 1000 1\n' }), []],
+    ['a service with private mounts', machine('0::/x\n', { nsPid: '500', namespaces: { ...INITIAL, mnt: 5 } }), []],
+    ['the root of the node', machine('0::/x\n', { root: '8:1 /' }), []],
+    ['in the mount namespace of the node', machine('0::/x\n', { namespaces: { ...INITIAL, pid: 6 } }), []],
+    ['not the first process', machine('0::/x\n', { nsPid: '500\t7' }), []],
+    ['of a known container', machine('0::/x\n', { parent: '400' }), []],
+  ];
+  for (const [name, tree, ids] of cases) {
+    const all = { ...NODE, ...tree, ...inCgroup(400, `0::/docker/${A}\n`) };
+    t.strictSame(idsOf(await found(t, all, [A], new Map([[400, 1]]))), ids, name);
+  }
+});
+
+void t.test('a supervisor of a user', async (t) => {
+  const conmon = (pid: number, namespaces: Readonly<Record<string, number>>, uid = '5501'): Tree => ({
+    ...processTree(pid, {
+      comm: 'conmon',
+      exe: '/usr/bin/conmon',
+      cmdline: ['/usr/bin/conmon', '-c', `${String(pid)}`.padEnd(64, 'a'), '-n', 'web', ''].join('\0'),
+      status: { Uid: [uid, uid, uid, uid].join('\t') },
+    }),
+    [`/proc/${String(pid)}/task/${String(pid)}/children`]: `${String(pid + 1)} `,
+    ...inCgroup(pid + 1, '0::/user.slice\n'),
+    ...namespaceLinks(pid + 1, namespaces),
+  });
+  const node = namespaceLinks(1, INITIAL);
+  const apart = { ...INITIAL, mnt: 5, pid: 6 };
+  t.equal((await found(t, { ...node, ...conmon(600, apart) })).length, 1);
+  t.equal((await found(t, { ...node, ...conmon(600, INITIAL) })).length, 0, 'its child is not apart from the node');
+  const id = '600'.padEnd(64, 'a');
+  t.equal(
+    (await found(t, { ...node, ...conmon(600, apart) }, [], new Map(), new Map([[id, 5501]]))).length,
+    0,
+    'known',
+  );
+  t.equal((await found(t, { ...node, ...conmon(600, apart) }, [], new Map(), new Map([[id, 1]]))).length, 1, 'claimed');
+  const many = Array.from({ length: 40 }, (_, index) => conmon(1000 + 2 * index, apart));
+  t.equal((await found(t, Object.assign({}, node, ...many) as Tree)).length, 20, 'each user has a limit');
 });
 
 void t.test('processes of others are hidden', async (t) => {
