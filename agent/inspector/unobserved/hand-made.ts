@@ -38,6 +38,8 @@ export async function findHandMade(host: Host, question: HandMadeQuestion): Prom
   const found: RunningContainer[] = [];
   let rootOfNode: string | undefined;
   for (const pids of [...question.members.processes.values()].slice(0, MAX_NAMESPACES)) {
+    // Those of a known container: no further read for each of its processes.
+    if (pids.some((pid) => question.parents.has(pid))) continue;
     for (const pid of pids) {
       const directory = question.members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`;
       const read = await readText(host, `${directory}/status`);
