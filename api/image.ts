@@ -57,7 +57,9 @@ const imageFields = {
   reason: s.string('why it is not complete; empty: it is'),
   distribution: s.string('`debian 12`; empty: none, or not known'),
   atRest: count('nodes that have the image without a container that runs it'),
-  conflict: s.boolean('nodes contradict each other about its packages: different ones in its layers, or another distribution; all of them count'),
+  conflict: s.boolean(
+    'nodes contradict each other about its packages: different ones in its layers, or another distribution; all of them count',
+  ),
 };
 
 /** One image of the fleet. */

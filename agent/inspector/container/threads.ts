@@ -150,7 +150,9 @@ function joinAlike(): {
     },
     isEmpty: () => groups.size === 0,
     readings: () =>
-      [...groups.values()].map(({ first, names, count }) => ({ ...first, names: [...names], alike: count })),
+      [...groups.values()].map(({ first, names, count }) =>
+        Object.assign({}, first, { names: [...names], alike: count }),
+      ),
   };
 }
 

@@ -132,16 +132,10 @@ void t.test('the supervisor of a known container is its parent, and runs the pro
 
 void t.test('containers that no engine made, by their namespaces and their root', async (t) => {
   const NODE: Tree = { ...namespaceLinks(1, INITIAL), '/proc/1/mountinfo': '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n' };
-  const inner = { ...INITIAL, mnt: 5, pid: 6 };
+  const inner: Readonly<Record<string, number>> = { ...INITIAL, mnt: 5, pid: 6 };
   const machine = (
     cgroup: string,
-    {
-      nsPid = '500\t1',
-      root = '8:1 /srv/web',
-      namespaces = inner as Readonly<Record<string, number>>,
-      parent = '1',
-      uidMap = '',
-    } = {},
+    { nsPid = '500\t1', root = '8:1 /srv/web', namespaces = inner, parent = '1', uidMap = '' } = {},
   ): Tree => ({
     ...processTree(500, { comm: 'init', cgroup, status: { NSpid: nsPid, PPid: parent } }),
     ...namespaceLinks(500, namespaces),
@@ -171,7 +165,7 @@ void t.test('a supervisor of a user', async (t) => {
     ...processTree(pid, {
       comm: 'conmon',
       exe: '/usr/bin/conmon',
-      cmdline: ['/usr/bin/conmon', '-c', `${String(pid)}`.padEnd(64, 'a'), '-n', 'web', ''].join('\0'),
+      cmdline: ['/usr/bin/conmon', '-c', String(pid).padEnd(64, 'a'), '-n', 'web', ''].join('\0'),
       status: { Uid: [uid, uid, uid, uid].join('\t') },
     }),
     [`/proc/${String(pid)}/task/${String(pid)}/children`]: `${String(pid + 1)} `,

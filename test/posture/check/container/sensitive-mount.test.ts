@@ -208,7 +208,7 @@ judgeContainers(t, sensitiveMount, [
       ] as const
     ).map(([runtime, id, ipcMode, verdict]): ContainerRow => {
       const path = `${directory}/${id}/userdata${file}`;
-      return {
+      const row: ContainerRow = {
         name: `${path}, of ${runtime}, IPC mode ${ipcMode}`,
         container: {
           runtime,
@@ -219,8 +219,10 @@ judgeContainers(t, sensitiveMount, [
           ),
         },
         verdict: directory.startsWith('/data') ? 'pass' : verdict,
-        ...(directory.startsWith('/run') && verdict === 'fail' ? { severity: 'high' } : {}),
       };
+      return directory.startsWith('/run') && verdict === 'fail'
+        ? Object.assign(row, { severity: 'high' as const })
+        : row;
     }),
   ),
   {
