@@ -4,6 +4,7 @@ import type { ActivityTable } from './activity-table.ts';
 import { prepareImageClaims } from './image-claims.ts';
 import type { ImageStore } from './image-store.ts';
 import { prepareInventoryTable } from './inventory-table.ts';
+import { preparePackageOwners } from './package-owners.ts';
 import { prepareScanTable } from './scan-table.ts';
 import { prepareSuppressionTable } from './suppression-table.ts';
 import { prepareVulnerabilityTable } from './vulnerability-table.ts';
@@ -16,6 +17,7 @@ export function prepareImages(db: DatabaseSync, activities: ActivityTable) {
   return {
     claims: prepareImageClaims(db),
     inventories: prepareInventoryTable(db, activities),
+    owners: preparePackageOwners(db),
     vulnerabilities: prepareVulnerabilityTable(db),
     suppressions: prepareSuppressionTable(db),
     scans: prepareScanTable(db),
@@ -25,7 +27,7 @@ export function prepareImages(db: DatabaseSync, activities: ActivityTable) {
 /** The `ImageStore` on SQLite. */
 export function imageStore(
   db: DatabaseSync,
-  { claims, inventories, vulnerabilities, suppressions, scans }: ReturnType<typeof prepareImages>,
+  { claims, inventories, owners, vulnerabilities, suppressions, scans }: ReturnType<typeof prepareImages>,
   guarded: Guarded,
 ): ImageStore {
   return {
@@ -60,8 +62,8 @@ export function imageStore(
     recount: (limit) => guarded('count vulnerabilities', () => relaxed(db, () => inventories.recount(limit))),
     claims: (imageId) => guarded('read images', () => (imageId === undefined ? claims.all() : claims.ofImage(imageId))),
     contradictedImages: (limit) => guarded('read images', () => claims.contradicted(limit)),
-    soleNodes: (keys) => guarded('read where packages are', () => vulnerabilities.soleNodes(keys)),
-    vulnerabilityRows: (nodeId) => guarded('count vulnerabilities', () => vulnerabilities.rowsOf(nodeId)),
+    soleNodes: (keys) => guarded('read where packages are', () => owners.soleNodes(keys)),
+    vulnerabilityRows: (nodeId) => guarded('count vulnerabilities', () => owners.vulnerabilityRows(nodeId)),
     inventories: () => guarded('read inventories', inventories.all),
     inventoryContent: (digest) => guarded('read an inventory', () => inventories.content(digest)),
     // It cannot be asked for again from a node.
