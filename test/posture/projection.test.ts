@@ -34,6 +34,7 @@ await t.test('absent, unreadable and null', async (t) => {
       lsm: absent('/sys/kernel/security/lsm'),
       secureBoot: denied,
       cpuVulnerabilities: absent('x'),
+      maskable: seen([], '/proc'),
     }),
     containers: seen([containerFact({ name: 'shop-db', seccomp: denied, mounts: denied })], 'GET /containers/json'),
   });
@@ -108,7 +109,7 @@ await t.test('items are named by what people know them by', async (t) => {
     files: [
       { role: 'daemonJson', path: '/etc/docker/daemon.json', stat: denied, expectedGroup: '', expectedMode: null },
     ],
-    kernel: kernelFact({ sysctls: { 'kernel.kptr_restrict': denied } }),
+    kernel: kernelFact({ sysctls: { 'kernel.kptr_restrict': denied }, maskable: seen([], '/proc') }),
   });
   t.same(Object.keys(project(facts).variables.get('unread') as object), [
     'files[/etc/docker/daemon.json].stat',

@@ -213,8 +213,10 @@ async function findOutsideCgroup(host: Host, question: ProcessQuestion): Promise
   const pids = new Set([init]);
   const own = await namespacesOf(host, (await liveDirectory(host, init)) ?? `/proc/${String(init)}`);
   const listed = await host.list('/proc', { maxEntries: MAX_LISTED });
-  const numbers = listed.ok ? listed.value.filter((name) => /^\d/.test(name)) : [];
-  let isComplete = own !== undefined && numbers.includes('1');
+  const all = listed.ok ? listed.value.filter((name) => /^\d/.test(name)) : [];
+  let isComplete = own !== undefined && all.includes('1');
+  // The first process of the node, which may protect its links, is in no container.
+  const numbers = all.filter((name) => name !== '1');
   const status = await readText(host, `/proc/${String(init)}/status`);
   const parent = status.ok ? parseProcStatus(status.value)?.parent : undefined;
   const siblings = parent === undefined || parent <= 1 ? undefined : await children(host, parent);

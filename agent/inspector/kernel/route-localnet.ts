@@ -9,6 +9,8 @@ const DIRECTORY = '/proc/sys/net/ipv4/conf';
 /** A node has two interfaces for each pod: more than these are not a node's. */
 const MAX_INTERFACES = 8192;
 const MAX_NAMED = 64;
+/** What counts for every interface, and what a new one gets. */
+const ALWAYS: readonly string[] = ['default', 'all'];
 
 /** The interfaces with `route_localnet`: the kernel takes it as on where `all` or the interface has it (ip-sysctl.rst). */
 export async function readRouteLocalnet(host: Host): Promise<KernelFact['routeLocalnet']> {
@@ -21,14 +23,13 @@ export async function readRouteLocalnet(host: Host): Promise<KernelFact['routeLo
   const on: string[] = [];
   for (const [index, name] of listed.value.entries()) {
     const result = read[index];
-    // The interface went meanwhile.
-    if (result === undefined || (!result.ok && result.code === 'absent')) continue;
+    // An interface that went meanwhile; these two are always there.
+    if (result === undefined || (!result.ok && result.code === 'absent' && !ALWAYS.includes(name))) continue;
     if (!result.ok) return unreadable(paths[index] ?? DIRECTORY, result.reason);
     if (String(result.value).trim() !== '0') on.push(name);
   }
   // What counts for more than one interface comes first: the list is bounded.
-  const order = ['default', 'all'];
-  on.sort((one, other) => order.indexOf(other) - order.indexOf(one));
+  on.sort((one, other) => ALWAYS.indexOf(other) - ALWAYS.indexOf(one));
   return seen(
     on.slice(0, MAX_NAMED).map((name) => clip(name, 64)),
     DIRECTORY,

@@ -32,13 +32,13 @@ async function examinePort(setting: PortSetting, installation: Installation): Pr
   const address = collector[setting];
   const text = formatAddress(address);
   if (address.port === 0) return ok(`${text}: the kernel chooses a free port`);
+  const choose = `choose another address: --${setting} HOST:PORT`;
+  const ip = isIP(address.host) === 0 ? await addressOf(address.host) : address.host;
+  if (ip === undefined) return problem(`${text}: the name cannot be resolved`, choose);
   const held = await installation.portHolders(address.port);
   if (!held.ok) return unknown(`${text}: ${held.reason}`, 'mount /proc');
-  const holders = held.holders.filter((holder) => overlaps(holder.address, address.host));
+  const holders = held.holders.filter((holder) => overlaps(holder.address, ip));
   if (holders.length > 0) return examineHeld(setting, holders, installation);
-  const ip = isIP(address.host) === 0 ? await addressOf(address.host) : address.host;
-  const choose = `choose another address: --${setting} HOST:PORT`;
-  if (ip === undefined) return problem(`${text}: the name cannot be resolved`, choose);
   if (!isOwnAddress(ip)) return problem(`${text}: this machine does not have this address`, choose);
   if (!(await mayListen(address, installation.uid)))
     return problem(`${text}: user ${String(installation.uid)} cannot listen on privileged ports`, choose);
@@ -81,8 +81,7 @@ function listensOn(status: FleetStatus | undefined, port: number): boolean {
 function overlaps(held: string, wanted: string): boolean {
   const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::';
   if (isAny(held) || isAny(wanted)) return true;
-  const plain = held.replace(/^::ffff:/, '');
-  return plain === wanted || (isIP(wanted) === 0 && (plain === '127.0.0.1' || plain === '::1'));
+  return held.replace(/^::ffff:/, '') === wanted;
 }
 
 async function addressOf(name: string): Promise<string | undefined> {

@@ -13,7 +13,7 @@ import { systemClock } from '../../../service/clock.ts';
 import type { Logger } from '../../../service/log.ts';
 import { createFakeClock } from '../../service/fake-clock.ts';
 import { containerFact } from '../../fixture/container.ts';
-import { factsOf, nodeStatusFact } from '../../fixture/facts.ts';
+import { factsOf, kernelFact, nodeStatusFact } from '../../fixture/facts.ts';
 
 const WORKER = new URL('../../../agent/query/worker.ts', import.meta.url);
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -47,6 +47,7 @@ const FACTS = factsOf({
     ),
     'GET /containers/json',
   ),
+  kernel: kernelFact({ maskable: seen([], '/proc') }),
 });
 
 let reads = 0;

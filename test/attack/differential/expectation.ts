@@ -144,13 +144,14 @@ export const EXPECTATIONS: Readonly<Record<string, (known: Known) => Expected>> 
     const { Privileged: isPrivileged, CapAdd: added } = known.inspected.HostConfig;
     if (isPrivileged) return ['notApplicable'];
     const isMore = known.generated.dimensions.includes('execPrivileged') && added?.includes('ALL') !== true;
-    return sessionsOf(known, isMore);
+    // By their bounding sets sessions are known in a shared pid namespace too.
+    return sessionsOf(known, isMore, false);
   },
   'container.exec-root': (known) => {
     if (/^(?:|0|root)(?::|$)/.test(known.inspected.Config.User)) return ['notApplicable'];
     const { truth, generated } = known;
-    const isRoot = generated.dimensions.includes('execUser') && truth.tasks.some((task) => task.uids.includes(0));
-    return sessionsOf(known, isRoot);
+    const hasRoot = truth.tasks.some((task) => task.uids.includes(0));
+    return sessionsOf(known, generated.dimensions.includes('execUser') && hasRoot, hasRoot);
   },
   'container.ssh-server': () => PASS,
   'container.image-current': () => PASS,
@@ -171,13 +172,13 @@ function sharesNetwork(known: Known): boolean {
   return shares({ ...known, truth: { ...truth, tasks: own } }, 'net');
 }
 
-/** What must be said about sessions; in a shared pid namespace they cannot be told from other processes. */
-function sessionsOf({ inspected, truth, node, generated }: Known, isBad: boolean): Expected {
+/** What must be said about sessions. `isDoubtful`: in a shared pid namespace they look like other processes. */
+function sessionsOf({ inspected, truth, node, generated }: Known, isBad: boolean, isDoubtful: boolean): Expected {
   const isShared =
     inspected.HostConfig.PidMode !== '' || truth.tasks.some((task) => task.namespaces['pid'] === node['pid']);
   // An intruder is in the cgroup only.
   if (generated.intruder) return isBad ? NO_PASS : ['pass', ...NO_PASS];
-  return isShared ? ['unknown'] : passIf(!isBad);
+  return isShared && isDoubtful ? ['unknown'] : passIf(!isBad);
 }
 
 /** The hard limit of a process in the kernel; undefined: unlimited, or not in its table. */

@@ -75,7 +75,8 @@ for (const { name, files, gaps } of CASES)
       t,
       Object.fromEntries(Object.entries(files).map(([path, text]) => [path.replace(/^\//, ''), text])),
     );
-    const found = inventoryOf(root).gaps;
+    // That a distribution has no package at all is another gap (dpkg.test.ts).
+    const found = inventoryOf(root).gaps.filter(({ path }) => path !== '/etc/os-release');
     t.strictSame(
       found.map(({ path }) => path),
       gaps.map(([directory]) => directory),

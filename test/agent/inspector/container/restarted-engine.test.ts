@@ -96,7 +96,7 @@ t.test('an engine says that a container has stopped whose process runs', async (
   t.match(await look(), denied);
   t.equal(await lookAtOne(), 'unreadable');
   t.match(await look(), denied);
-  host.replace({ '/proc/100/stat': stat('Z', 9127) });
+  host.replace({ '/proc/100/stat': stat('Z', 9127), '/proc/100/status': statusWith({ State: 'Z (zombie)' }) });
   t.strictSame(await look(), [[ID], []], 'a zombie has ended, and its container is judged as one that stopped');
 });
 

@@ -92,6 +92,15 @@ judgeContainers(t, execRoot, [
     verdict: 'fail',
     seen: ['Uid: 0 0 0 0'],
   },
+  {
+    name: 'a process that became root by a set-user-ID program',
+    container: {
+      ...user,
+      ...execs(DEFAULT, 0),
+      execs: seen({ firstBounding: DEFAULT, sessions: [] }, '/proc/4121/status'),
+    },
+    verdict: 'pass',
+  },
   { name: 'root itself', container: execs(DEFAULT, 0), verdict: 'notApplicable' },
   {
     name: 'root of a remapped user namespace',
