@@ -17,6 +17,7 @@ import { refusesCri } from './runtime/cri/refuses-cri.ts';
 import { criEndpoints } from './runtime/cri/served-endpoints.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { findEngines } from './runtime/engines.ts';
+import { holdAnswers } from './runtime/hold-answers.ts';
 import { openRuntime } from './runtime/open-runtime.ts';
 import type { RuntimeAdapter } from './runtime/open-runtime.ts';
 import { createUserRuntime } from './runtime/user-runtime.ts';
@@ -26,6 +27,9 @@ import type { EngineTlsPaths } from './runtime/docker/load-engine-tls.ts';
 
 /** Of a call to a rootless engine: its user may be slow, or say much, on purpose. */
 const USER_LIMITS = Object.freeze({ timeoutMs: 2000, maxBytes: 2 * 1024 * 1024 });
+
+/** A daemon with hundreds of containers takes so long to be back after an upgrade. */
+const ENGINE_GRACE_MS = 90_000;
 
 /** How this node is seen. */
 export interface LiveNodeOptions {
@@ -46,6 +50,8 @@ export interface LiveNodeOptions {
   readonly now: () => number;
   /** true: the node is read once, and nothing is kept that only a second look would use. Default: false. */
   readonly isSingleLook?: boolean;
+  /** For so long what an engine said last is held while it is away and its containers run. Default: 90,000. */
+  readonly engineGraceMs?: number;
   /** What the running agent uses; left out where the node is read once. */
   readonly agent?: () => AgentFact;
   /** Default: one that connects from this process. */
@@ -68,8 +74,16 @@ export function liveNodeSettings(settings: Settings, agentVersion: string): Omit
 export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess> {
   const { hostRoot, dockerHost, runtimeEndpoint = '', rootlessEngines = 'no', dockerTls, nodeName } = options;
   const { dataDir, agentVersion, isSingleLook = false, signal, log, agent } = options;
+  const { engineGraceMs: graceMs = ENGINE_GRACE_MS } = options;
   const host = createLinuxHost({ root: hostRoot, signal, log });
   const cache = createParseCache({ isSingleLook });
+  const failedLooks = createFailedLooks();
+  const monotonic = (): number => performance.now();
+  const { lastRunning } = failedLooks;
+  const held =
+    (open: RuntimeAdapter): RuntimeAdapter =>
+    (endpoint) =>
+      holdAnswers(open(endpoint), { host, lastRunning, graceMs, monotonic });
   const tls = dockerTls === undefined ? undefined : () => loadEngineTls(dockerTls);
   const openDocker = (endpoint: string): ContainerRuntime =>
     createDockerRuntime({ endpoint, tls, socketPath: socketUnder(hostRoot, endpoint, host) });
@@ -80,7 +94,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
   const openOfUser = (endpoint: string): ContainerRuntime => {
     const docker = { endpoint, socketPath: socketUnder(hostRoot, endpoint, host), ...USER_LIMITS };
     const runtime = openRuntime(endpoint, [() => createDockerRuntime(docker)]);
-    return createUserRuntime(runtime, { host, monotonic: () => performance.now() });
+    return createUserRuntime(runtime, { host, monotonic });
   };
   const ofUserOr = (open: RuntimeAdapter): RuntimeAdapter => {
     // To a program of the same user, its own engine is the engine.
@@ -88,10 +102,10 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     return (endpoint) => (trusted.has(userOfEngine(endpoint)) ? open(endpoint) : openOfUser(endpoint));
   };
   const [runtime, engines] = await findEngines({
-    docker: { named: listOf(dockerHost), open: ofUserOr(openDocker) },
+    docker: { named: listOf(dockerHost), open: ofUserOr(held(openDocker)) },
     further: {
       named: listOf(runtimeEndpoint),
-      open: ofUserOr((endpoint) => openRuntime(endpoint, [openDocker, openCri])),
+      open: ofUserOr(held((endpoint) => openRuntime(endpoint, [openDocker, openCri]))),
     },
     cri: {
       find: criEndpoints,
@@ -100,7 +114,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
         return path !== undefined && refusesCri(path);
       },
       load: cri.load,
-      open: openCri,
+      open: held(openCri),
     },
     openOfUser: rootlessEngines === 'ask' ? openOfUser : undefined,
     access: { host, cache },
@@ -118,7 +132,7 @@ export async function openLiveNode(options: LiveNodeOptions): Promise<NodeAccess
     },
     agent: agent ?? (() => absent('plimsoll agent')),
     cache,
-    failedLooks: createFailedLooks(),
+    failedLooks,
     now: options.now,
   };
 }

@@ -60,7 +60,9 @@ function openRound(access: NodeAccess): NodeAccess {
   return { ...access, host: access.cache.openRound(access.host) };
 }
 
-/** Only containers remember: images are asked for anew in a full round, since their tags may have moved. */
+/** Facts that an inspector takes from the last round. Not images: they are asked for anew, since their tags may have moved. */
+const REMEMBERED: ReadonlySet<FactName> = new Set(['containers', 'docker', 'engines']);
+
 function remembered(before: Facts | undefined, fact: FactName): Partial<Facts> {
-  return before !== undefined && fact === 'containers' ? { containers: before.containers } : {};
+  return before !== undefined && REMEMBERED.has(fact) ? { [fact]: before[fact] } : {};
 }

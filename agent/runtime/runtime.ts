@@ -17,6 +17,8 @@ export interface ContainerRuntime {
   readonly name: string;
   /** Where it is reached: `unix:///var/run/docker.sock`. */
   readonly endpoint: string;
+  /** Whether it is away and its answers are those that it gave last (`hold-answers.ts`). */
+  readonly isHeld?: () => boolean;
   /** The cheapest call: it also shows whether the runtime answers. */
   readonly version: () => Promise<Reply<RuntimeVersion>>;
   readonly engine: () => Promise<Reply<EngineInfo>>;

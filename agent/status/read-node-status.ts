@@ -136,6 +136,7 @@ async function observeEngine(access: StatusAccess, runtime: ContainerRuntime): P
   const distrust = isOfUser ? undefined : await socketDistrust(access.host, endpoint);
   if (distrust !== undefined) return distrust;
   const engine = await runtime.engine();
+  if (runtime.isHeld?.() === true) return unreadable(endpoint, 'it does not answer at the moment; its containers run');
   return engine.ok || engine.code === 'malformed' ? observeReply(engine) : runtimeUnseen(access, endpoint, engine);
 }
 

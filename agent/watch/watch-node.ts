@@ -108,12 +108,14 @@ export function watchNode(options: WatchOptions): NodeWatch {
     model.putRound(facts, looked);
     for (const id of justStarted(before, facts, clock.now())) lookAgain(id);
     // What happened there since the round began was not reported.
-    if (otherEngines.set(await access.engines.others(access.host)))
-      queue.enqueueRound('a further container engine is followed');
+    const others = await access.engines.others(access.host);
+    if (otherEngines.set(others)) queue.enqueueRound('a further container engine is followed');
     // What was seen of them before the state knew of containers at all was lost.
     for (const id of looked) containers.enqueue(id);
     log.debug({ reason, durationMs: Math.round(clock.monotonic() - startedMs) }, 'full round');
     if (runtime.isLive() && facts.containers.state === 'unreadable') retryRound('the containers could not be read');
+    // Meanwhile nothing reports the end of a container, nor that of the grace time.
+    if ([access.runtime, ...others].some((each) => each.isHeld?.() === true)) retryRound('a container engine is away');
     const failed = facts.containers.state === 'seen' ? failedContainers().map(({ id }) => id) : [];
     for (const id of retries.keys()) if (!failed.includes(id)) retries.delete(id);
     for (const id of failed) retryContainer(id);

@@ -9,6 +9,7 @@ import type {
   DockerProcess,
   DockerSeccompFile,
 } from '../../../posture/fact/docker.ts';
+import type { Facts } from '../../../posture/fact/facts.ts';
 import type { Host } from '../../host/host.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { isDefaultEndpoint } from '../../runtime/docker/engine-address.ts';
@@ -53,7 +54,7 @@ export function watchedPathsOf(docker: DockerFact): readonly string[] {
 }
 
 /** The engine that `access.runtime` leads to; of one that is not Docker, what it answers. */
-export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
+export async function inspectDocker(access: NodeAccess, known: Partial<Facts> = {}): Promise<DockerFact> {
   const { host, runtime } = access;
   const { endpoint } = runtime;
   const isOfUser = userOfEngine(endpoint) !== 0;
@@ -61,6 +62,9 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     runtime.engine(),
     isOfUser ? undefined : socketDistrust(host, endpoint),
   ]);
+  const last = [known.docker, ...(known.engines ?? [])].find((fact) => fact?.endpoint === endpoint);
+  if (last?.api.state === 'seen' && distrust === undefined && engine.ok && runtime.isHeld?.() === true)
+    return whileAway(host, last);
   // The engine says what it is when it answers.
   const { name } = runtime;
   if (name !== 'docker' || isOfUser) return inspectOther(access, engine, distrust);
@@ -110,6 +114,16 @@ export async function inspectDocker(access: NodeAccess): Promise<DockerFact> {
     contentTrust: await readContentTrust(host),
   };
   return { ...common, api: seen(api, engine.source), ...visible(processes), ...read };
+}
+
+/**
+ * An engine that is started again and whose containers run: what it said, and what its process and socket showed, is held
+ * as long as its answers are. Files are read as ever.
+ */
+async function whileAway(host: Host, last: DockerFact): Promise<DockerFact> {
+  if (last.runtime !== 'docker') return last;
+  const file = await readConfig(host, last.process, last.endpoint);
+  return { ...last, file, contentTrust: await readContentTrust(host) };
 }
 
 /** An engine without a dockerd of the node: neither its process nor its configuration file is there. */

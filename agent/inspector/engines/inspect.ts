@@ -1,4 +1,5 @@
 import type { EnginesFact } from '../../../posture/fact/engines.ts';
+import type { Facts } from '../../../posture/fact/facts.ts';
 import type { NodeAccess } from '../../node-access.ts';
 import { inspectDocker, watchedPathsOf } from '../docker/inspect.ts';
 import type { Inspector } from '../inspector.ts';
@@ -21,7 +22,7 @@ export const enginesInspector: Inspector<'engines'> = {
   watches: ({ engines }) => [...new Set([...engines.flatMap(watchedPathsOf), ...USUAL_SOCKETS])],
 };
 
-async function inspectEngines(access: NodeAccess): Promise<EnginesFact> {
+async function inspectEngines(access: NodeAccess, known: Partial<Facts>): Promise<EnginesFact> {
   const others = await access.engines.others(access.host);
-  return mapBounded(others, CONCURRENCY, (runtime) => inspectDocker({ ...access, runtime }));
+  return mapBounded(others, CONCURRENCY, (runtime) => inspectDocker({ ...access, runtime }, known));
 }

@@ -39,6 +39,7 @@ export async function watched(
     readonly earlier?: FindingSet;
     /** Other engines of this machine are not looked at. */
     readonly isAlone?: boolean;
+    readonly engineGraceMs?: number;
   },
 ): Promise<Watched> {
   const { dockerHost, hostRoot = '/', clock = systemClock(), sweepIntervalMs = 86_400_000 } = options;
@@ -49,7 +50,9 @@ export async function watched(
   const add = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const log: Logger = { debug: add, info: add, warn: add, error: add };
   const node = { hostRoot, dockerHost, nodeName: '', dataDir: '/nonexistent', agentVersion: '0.0.0-test' };
-  const opened = await openLiveNode({ ...node, now: clock.now, signal, log, agent });
+  const { engineGraceMs } = options;
+  const grace = engineGraceMs === undefined ? {} : { engineGraceMs };
+  const opened = await openLiveNode({ ...node, ...grace, now: clock.now, signal, log, agent });
   const engines = { ...opened.engines, others: () => Promise.resolve([]) };
   const access = options.isAlone === true ? { ...opened, engines } : opened;
   const updates: NodeUpdate[] = [];
