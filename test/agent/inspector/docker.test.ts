@@ -60,7 +60,8 @@ function compare(t: Tap, variant: string, container: ContainerFact): void {
     },
   });
   t.match(container.uid, { value: Number(told('stat', '-c', '%u', at)) });
-  t.ok(valueOr<readonly string[]>(container.programs, []).includes(told('cat', `${at}/comm`)));
+  const programs: readonly string[] = valueOr(container.programs, []);
+  t.ok(programs.includes(told('cat', `${at}/comm`)));
   t.match(container.processes, { value: 1 });
   const map = told('cat', `${at}/uid_map`).trim().split(/\s+/).map(Number);
   t.same(container.uidMap.state === 'seen' && container.uidMap.value, [
