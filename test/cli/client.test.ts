@@ -261,7 +261,7 @@ void t.test('nodes', async (t) => {
     table.stdout,
     [
       'NODE   STATE          RUNTIME        RUNNING  CRIT  HIGH  MED  LOW',
-      'db-1   offline 3 min  no docker            0     0     0    0    0',
+      'db-1   offline 3 min  none                 0     0     0    0    0',
       'web-3  connected      docker 26.1.5        1     1     1    0    0',
       '',
     ].join('\n'),

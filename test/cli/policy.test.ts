@@ -204,8 +204,8 @@ void t.test('policy test: pods and what creates them, as admission control decid
     images: ${known}
     expect:
       outcome: allow
-      allowedBy: policies
-      warnings: [not-scanned, pod-security]
+      allowedBy: breakGlass
+      reasons: [pod-security]
       pods: { outcome: allow, allowedBy: breakGlass, reasons: [pod-security] }
   - name: break-glass of a template by nobody
     object: { kind: Deployment, spec: { template: { ${GLASS}, spec: { containers: [${web}] } } } }
