@@ -157,14 +157,17 @@ async function count(path) {
   return totals;
 }
 
-/** tap reports a file that it ended at its time limit as `timeout!`, without the name of the file. */
+/**
+ * tap reports a file that it ended at its time limit as `timeout!`, without the name of the file: it is one whose result is
+ * missing, or where none is, the one that tap says has expired.
+ */
 function nameTimeouts(report) {
-  let file = '';
-  const lines = report.split('\n').map((line) => {
-    file = /^# Subtest: (\S+)/.exec(line)?.[1] ?? file;
-    return line.replace(/^(not ok \d+ - )timeout!$/, `$1${file} > timeout!`);
-  });
-  return lines.join('\n');
+  const ended = new Set([...report.matchAll(/^(?:not )?ok \d+ - (test\/\S+)/gm)].map(([, file]) => file));
+  const open = [...report.matchAll(/^# Subtest: (test\/\S+)/gm)].flatMap(([, file]) => (ended.has(file) ? [] : [file]));
+  return report.replaceAll(
+    /^(not ok \d+ - )(timeout!\n(?: {2}---\n {2}expired: (\S+))?)/gm,
+    (_, head, rest, expired) => `${head}${open.shift() ?? expired ?? ''} > ${rest}`,
+  );
 }
 
 /** The files that took longest, with whole seconds. */
