@@ -92,6 +92,7 @@ export async function readKernelSide(view: NodeView, first: FirstProcess): Promi
     entries,
     mounts: cgroups,
     members: view.members,
+    processesByContainer: view.processesByContainer,
   });
   if (found === undefined) return undefined;
   const { threads, problem } = found;

@@ -5,6 +5,7 @@ import type { MountTable } from '../proc/mount-table.ts';
 import { readNamespaceMembers } from '../proc/namespace-members.ts';
 import type { NamespaceMembers } from '../proc/namespace-members.ts';
 import { nodeMounts } from '../proc/node-mounts.ts';
+import { readProcessCgroups } from '../proc/process-cgroups.ts';
 import { readNodeNamespaces } from '../proc/node-namespaces.ts';
 import type { NodeNamespaces } from '../proc/node-namespaces.ts';
 import type { CachedHost } from '../parse-cache.ts';
@@ -22,6 +23,8 @@ export interface NodeView extends CachedHost {
   readonly node: Surroundings;
   /** The processes in mount namespaces of their own, as they were just now. */
   readonly members: NamespaceMembers;
+  /** See `readProcessCgroups`. */
+  readonly processesByContainer: () => ReturnType<typeof readProcessCgroups>;
   /** The mounts of pid 1, which change with each container; the same object where they did not. */
   readonly mounts: Read<MountTable>;
   /** The same object where they did not change. */
@@ -64,6 +67,7 @@ export async function viewNode({ host, cache }: CachedHost, around: Host = host)
     limits: createLimitReader(host),
     node: cache.canonical('node', node),
     members,
+    processesByContainer: () => readProcessCgroups(access),
     mounts,
     sockets: cache.canonical('control sockets', sockets),
     lowPorts: lowPortReader(around, cache),

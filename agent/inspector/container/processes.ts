@@ -1,5 +1,4 @@
-import { setImmediate as immediate } from 'node:timers/promises';
-import type { Host } from '../../host/host.ts';
+import type { Host, Read } from '../../host/host.ts';
 import { cgroupDirectory } from '../proc/cgroup.ts';
 import type { CgroupEntry, CgroupMount } from '../proc/cgroup.ts';
 import { liveDirectory, readCgroupText } from '../proc/live-thread.ts';
@@ -30,6 +29,8 @@ export interface ProcessQuestion {
   readonly mounts: readonly CgroupMount[];
   /** The processes of the node that are in mount namespaces of their own. */
   readonly members: NamespaceMembers;
+  /** See `readProcessCgroups`. */
+  readonly processesByContainer: () => Promise<Read<ReadonlyMap<string, readonly number[]>>>;
 }
 
 const MAX_PROCESSES = 4096;
@@ -37,10 +38,6 @@ const MAX_CGROUPS = 256;
 /** Names that are tried, files among them. */
 const MAX_TRIED = 20_000;
 const MAX_DEPTH = 16;
-/** Upper bound of entries in /proc. */
-const MAX_LISTED = 200_000;
-/** The kernel answers at once: without a pause nothing else would get its turn. */
-const COMPARED_AT_ONCE = 128;
 
 /**
  * Version 2, and the hierarchy of version 1 in which engines always put a process. Where a node has both, a process that
@@ -66,7 +63,7 @@ const KNOWN_FILES = new Set([
 /**
  * The processes of a container: those in its cgroup and in those below it, which holds what `docker exec` brought in, and
  * those outside of it that are in its mount and pid namespace, as root of the node can start them (nsenter). Where the
- * first process is not in the cgroup that names the container, every process of the node is compared.
+ * first process is not in the cgroup that names the container, or lists of cgroups show no processes, by other signs.
  */
 export async function findProcesses(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
   const tops = BOTH.flatMap((hierarchy) => topOf(question, hierarchy) ?? []);
@@ -90,14 +87,11 @@ async function withOutsiders(
     (pid) => !known.has(pid),
   );
   const isComplete = found.isComplete && members.problem === undefined;
-  if (candidates.length === 0) return isComplete ? found : { ...found, isComplete };
+  if (candidates.length === 0 && isComplete) return found;
   const own = await namespacesOf(host, members.deadLeaders.get(init) ?? `/proc/${String(init)}`);
   const outsiders: number[] = [];
-  for (const pid of candidates.slice(0, MAX_PROCESSES)) {
-    const theirs = await namespacesOf(host, members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`);
-    if (own !== undefined && theirs === own) outsiders.push(pid);
-  }
-  if (outsiders.length === 0) return isComplete ? found : { ...found, isComplete };
+  for (const pid of candidates.slice(0, MAX_PROCESSES))
+    if (own !== undefined && (await isIn(host, question, pid, own))) outsiders.push(pid);
   return {
     ...found,
     pids: [...found.pids, ...outsiders],
@@ -204,42 +198,27 @@ async function childCgroups(host: Host, path: string, hasStat: boolean): Promise
 }
 
 /**
- * Where no cgroup is known that holds the first process and names the container: of all processes of the node those whose
- * cgroup names it, those in the namespaces of the first process, its siblings in its own cgroup (an engine without
- * cgroups puts what `exec` starts there), and what any of these started.
+ * Where no cgroup is known that holds the first process and names the container: the processes whose cgroup names it,
+ * those in the namespaces of the first process, its siblings in its own cgroup (an engine without cgroups puts what `exec`
+ * starts there), and what any of these started.
  */
 async function findOutsideCgroup(host: Host, question: ProcessQuestion): Promise<ContainerProcesses> {
-  const { id, init, cgroupText } = question;
-  const pids = new Set([init]);
+  const { id, init, cgroupText, members } = question;
   const own = await namespacesOf(host, (await liveDirectory(host, init)) ?? `/proc/${String(init)}`);
-  const listed = await host.list('/proc', { maxEntries: MAX_LISTED });
-  const all = listed.ok ? listed.value.filter((name) => /^\d/.test(name)) : [];
-  let isComplete = own !== undefined && all.includes('1');
-  // The first process of the node, which may protect its links, is in no container.
-  const numbers = all.filter((name) => name !== '1');
-  const status = await readText(host, `/proc/${String(init)}/status`);
-  const parent = status.ok ? parseProcStatus(status.value)?.parent : undefined;
-  const siblings = parent === undefined || parent <= 1 ? undefined : await children(host, parent);
-  for (let start = 0; start < numbers.length; start += COMPARED_AT_ONCE) {
-    const some = numbers.slice(start, start + COMPARED_AT_ONCE).map(Number);
-    const cgroups = await host.readMany(some.map((pid) => ({ op: 'readFile', path: `/proc/${String(pid)}/cgroup` })));
-    const links = await host.readMany(
-      some.flatMap((pid) =>
-        ['mnt', 'pid'].map((name) => ({ op: 'readLink', path: `/proc/${String(pid)}/ns/${name}` }) as const),
-      ),
-    );
-    for (const [index, pid] of some.entries()) {
-      const [cgroup, mount, inner] = [cgroups[index], links[2 * index], links[2 * index + 1]];
-      if ([cgroup, mount, inner].some((read) => read?.ok === false && read.code !== 'absent')) isComplete = false;
-      const text = cgroup?.ok === true ? cgroup.value.toString() : '';
-      const isSibling = siblings?.includes(pid) === true && text === cgroupText;
-      const namespaces =
-        mount?.ok === true && inner?.ok === true ? `${String(mount.value)} ${String(inner.value)}` : '';
-      if (text.includes(id) || isSibling || namespaces === own) pids.add(pid);
-    }
-    await immediate();
+  const named = await question.processesByContainer();
+  const namespace = members.namespaceOf.get(init);
+  const inside = namespace === undefined ? [] : (members.processes.get(namespace) ?? []);
+  const siblings = new Set(await siblingsOf(host, init));
+  const candidates = new Set([...((named.ok ? named.value.get(id) : undefined) ?? []), ...inside, ...siblings]);
+  const pids = new Set([init]);
+  for (const pid of candidates) {
+    const cgroup = await readText(host, `/proc/${String(pid)}/cgroup`);
+    const text = cgroup.ok ? cgroup.value : '';
+    const isSibling = siblings.has(pid) && text === cgroupText;
+    if (text.includes(id) || isSibling || (own !== undefined && (await isIn(host, question, pid, own)))) pids.add(pid);
   }
-  isComplete = (await addDescendants(host, pids)) && isComplete;
+  const isListed = own !== undefined && named.ok && members.problem === undefined;
+  const isComplete = (await addDescendants(host, pids)) && isListed;
   return {
     pids: [...pids].slice(0, MAX_PROCESSES),
     source: '/proc/*/cgroup',
@@ -251,6 +230,17 @@ async function findOutsideCgroup(host: Host, question: ProcessQuestion): Promise
       return cgroup.ok && cgroup.value === cgroupText ? again : { ...again, pids: [] };
     },
   };
+}
+
+async function isIn(host: Host, { members }: ProcessQuestion, pid: number, own: string): Promise<boolean> {
+  return (await namespacesOf(host, members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`)) === own;
+}
+
+/** What the parent of a process has started besides; nothing where that is the first process of the node. */
+async function siblingsOf(host: Host, pid: number): Promise<readonly number[]> {
+  const status = await readText(host, `/proc/${String(pid)}/status`);
+  const parent = (status.ok ? parseProcStatus(status.value)?.parent : undefined) ?? 0;
+  return parent <= 1 ? [] : ((await children(host, parent)) ?? []);
 }
 
 async function addDescendants(host: Host, pids: Set<number>): Promise<boolean> {

@@ -40,7 +40,8 @@ async function readMembers(access: CachedHost, ofNode: Observed<number>): Promis
     return { ...NONE, problem: `${ofNode.source}: ${ofNode.state === 'absent' ? 'absent' : ofNode.reason}` };
   const { host, cache } = access;
   const before = cache.get(NODE_SUBJECT, KEPT);
-  const pids = table.value.map(({ pid }) => pid);
+  // The first process is in that of the node, and may protect its links.
+  const pids = table.value.map(({ pid }) => pid).filter((pid) => pid !== 1);
   const requests = pids.map((pid) => before?.requests.get(pid) ?? requestFor(pid));
   const results = await host.readMany(
     requests,

@@ -3,7 +3,11 @@ import { findProcesses } from '../../../../agent/inspector/container/processes.t
 import type { ContainerProcesses } from '../../../../agent/inspector/container/processes.ts';
 import { parseProcCgroup } from '../../../../agent/inspector/proc/cgroup.ts';
 import type { CgroupMount } from '../../../../agent/inspector/proc/cgroup.ts';
+import { readNamespaceMembers } from '../../../../agent/inspector/proc/namespace-members.ts';
 import type { NamespaceMembers } from '../../../../agent/inspector/proc/namespace-members.ts';
+import { seen } from '../../../../posture/observed.ts';
+import { createParseCache } from '../../../../agent/inspector/parse-cache.ts';
+import { readProcessCgroups } from '../../../../agent/inspector/proc/process-cgroups.ts';
 import type { Host } from '../../../../agent/host/host.ts';
 import { namespaceLinks, statusWith, treeHost } from '../../../fixture/inspector/tree.ts';
 
@@ -22,7 +26,16 @@ function find(
   mounts: readonly CgroupMount[],
   members = NO_MEMBERS,
 ): Promise<ContainerProcesses> {
-  return findProcesses(host, { id: ID, init: 100, cgroupText, entries: parseProcCgroup(cgroupText), mounts, members });
+  const cache = createParseCache({ enabled: false });
+  return findProcesses(host, {
+    id: ID,
+    init: 100,
+    cgroupText,
+    entries: parseProcCgroup(cgroupText),
+    mounts,
+    members,
+    processesByContainer: () => readProcessCgroups({ host, cache }),
+  });
 }
 
 t.test('version 2: the cgroup of the container and those below it', async (t) => {
@@ -128,11 +141,16 @@ function process(
   const directory = `/proc/${String(pid)}`;
   return {
     [`${directory}/status`]: statusWith({ PPid: '1' }),
+    [`${directory}/comm`]: 'sleep\n',
     [`${directory}/cgroup`]: cgroup,
     [`${directory}/task/${String(pid)}/children`]: children,
     ...(namespaceLinks(pid, namespaces) as Record<string, string>),
   };
 }
+
+/** In a tree whose node has the mount namespace 1. */
+const membersOf = (host: Host): Promise<NamespaceMembers> =>
+  readNamespaceMembers({ host, cache: createParseCache({ enabled: false }) }, seen(1, '/proc/1/ns/mnt'));
 
 t.test('the first process has left the cgroup of the container', async (t) => {
   const own = { mnt: 5, pid: 6 };
@@ -158,7 +176,7 @@ t.test('the first process has left the cgroup of the container', async (t) => {
       ...process(130, '0::/\n', { mnt: 1, pid: 2 }),
       ...process(140, `0::/docker/${'cd'.repeat(32)}\n`, { mnt: 10, pid: 6 }),
     });
-    const found = await find(host, '0::/\n', UNIFIED);
+    const found = await find(host, '0::/\n', UNIFIED, await membersOf(host));
     t.same(
       found.pids.toSorted((one, other) => one - other),
       [100, 101, 110, 111, 120],

@@ -51,6 +51,7 @@ async function readThreads(host: Host, init: number): Promise<ContainerThreads |
       entries: [{ controllers: [], path: `/${ID}` }],
       mounts: [{ controllers: [], mountPoint: '/sys/fs/cgroup', root: '/' }],
       members: NO_MEMBERS,
+      processesByContainer: () => Promise.resolve({ ok: true, value: new Map() }),
     },
   );
 }
