@@ -109,7 +109,8 @@ export async function openWebhookServer(
     queue: createReviewQueue(),
     connections: createConnectionLimit(MAX_CONNECTIONS, () => undefined),
   };
-  const busy = new WeakSet<Socket>();
+  /** The last response of each connection. */
+  const last = new WeakMap<Socket, ServerResponse>();
   const server = createServer(
     {
       ...secureOptions(tls),
@@ -123,9 +124,9 @@ export async function openWebhookServer(
     (request, response) => {
       const { socket } = request;
       // Requests of one connection that are sent before the answer to the one before would pass by the limits.
-      if (busy.has(socket)) return void socket.destroy();
-      busy.add(socket);
-      response.once('close', () => busy.delete(socket));
+      // Once it is written, a client may have read it before this process learns that it was sent.
+      if (last.get(socket)?.writableEnded === false) return void socket.destroy();
+      last.set(socket, response);
       requestedMs = performance.now();
       void serve(request, response, { ...parts, isDraining }).catch((error: unknown) => {
         onError(error);

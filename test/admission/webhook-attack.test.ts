@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:https';
 import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { createBodyBudget } from '../../service/body-budget.ts';
 import type { Reservation } from '../../service/body-budget.ts';
@@ -83,6 +85,32 @@ const ATTACKS: readonly ((socket: TLSSocket) => void)[] = [
   (socket) => void (socket.write(HEAD(WIDE.length)) && socket.write(WIDE)),
   () => undefined,
 ];
+
+/** Sends reviews on four connections, each as soon as the answer before it has arrived; prints how many had none. */
+const HASTY = `
+const { Agent, request } = require('node:https');
+const { port, ca, body } = JSON.parse(process.argv[1]);
+const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+let [left, failed] = [3000, 0];
+const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+const options = { host: '127.0.0.1', servername: 'localhost', port, path: '/validate', method: 'POST', headers, agent, ca };
+const next = () => {
+  if (left-- <= 0) return;
+  const sent = request(options, (response) => void response.resume().once('end', next));
+  sent.once('error', () => void ((failed += 1), next())).end(body);
+};
+for (let each = 0; each < 4; each += 1) next();
+process.once('exit', () => console.log(failed));
+`;
+
+t.test('a client that sends its next review at once keeps its connection', async (t) => {
+  const server = await startServer();
+  t.teardown(server.close);
+  const given = JSON.stringify({ port: server.address.port, ca: authority.certificatePem, body: HONEST });
+  // Another process: in this one it would have its turn only after the server.
+  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', HASTY, given], { timeout: 60_000 });
+  t.equal(stdout, '0\n');
+});
 
 t.test('honest reviews are answered while 50 hostile clients of five addresses attack', async (t) => {
   const server = await startServer();
