@@ -100,6 +100,8 @@ function startsValue(text: string, nameStart: number, valueStart: number): boole
 
 function valueOf(text: string, assignment: Assignment, ends: Ends): SecretSpan | undefined {
   const { name, kind, valueStart } = assignment;
+  // `authorization: {mode: Webhook}` is no header: the names in it are judged each.
+  if (SECRET_HEADER.test(name) && FLOW_MAPPING.test(text.slice(valueStart, valueStart + MAX_NAME))) return undefined;
   const quoted = quotedValue(text, valueStart, ends);
   const [start, end] = quoted ?? [blockStart(text, valueStart), plainEnd(text, assignment, ends)];
   if (quoted === undefined && start !== valueStart) return blockValue(text, start, name, ends);
@@ -109,6 +111,9 @@ function valueOf(text: string, assignment: Assignment, ends: Ends): SecretSpan |
   if (/^\$\(|^`/.test(value.slice(0, 2))) return undefined;
   return { start, end, what: `a value of ${name}`, name };
 }
+
+/** The beginning of a mapping of YAML or of an object of JSON on the line of its name. */
+const FLOW_MAPPING = /^\{\s*["']?[A-Za-z][\w.-]*["']?\s*:/;
 
 /** Places within the quotes of a value; a quote may have backslashes before it: `{\"password\": \"x\"}`. */
 function quotedValue(text: string, at: number, { lineEnd }: Ends): readonly [number, number] | undefined {
