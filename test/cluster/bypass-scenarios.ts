@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Test } from 'tap';
 import { ROOT } from '../../scripts/setup.mjs';
 import type { FleetFinding } from '../../api/finding.ts';
-import { shopPod } from './admission-scenarios.ts';
+import { dryRun, shopPod } from './admission-scenarios.ts';
 import { startTimeMs, waitFor } from './cluster.ts';
 import { SHOP } from './enforcement.ts';
 import type { Enforcement } from './enforcement.ts';
@@ -87,4 +87,7 @@ export async function findsTampering(t: Test, enforcement: Enforcement, image: s
   await register();
   t.match(await admitted('unjudged', 'fail'), { reason: /no admission webhook has admitted this pod/ });
   await find('admission.webhook', ({ verdict }) => verdict === 'pass');
+  // The replicas write their authorities into the new configuration; until then the API server trusts none.
+  const isAnswered = async (): Promise<boolean> => (await dryRun(enforcement, shopPod('again', image))).code === 0;
+  await waitFor('the webhook to be trusted again', BUSY_MS, isAnswered);
 }
