@@ -16,7 +16,7 @@ export interface ReviewJob {
   readonly bytes: number;
   /** On the clock of `performance.now()`. */
   readonly deadlineMs: number;
-  /** Whether nobody waits for the answer any more. */
+  /** Whether the client has gone, or was turned away to make room for others. */
   readonly isOver: () => boolean;
 }
 

@@ -138,7 +138,7 @@ export async function openWebhookServer(
   server.maxConnections = MAX_ALL_CONNECTIONS;
   guardHandshakes(server, { connections: parts.connections, helloTimeoutMs: HANDSHAKE_MS, clock });
   server.on('secureConnection', (socket) => {
-    // Whoever has a certificate stands behind what it does.
+    // A client that a certificate identifies keeps its connection when others are short of room.
     if (socket.authorized) parts.connections.hold(socket);
   });
   await new Promise<void>((resolve, reject) => {

@@ -24,9 +24,9 @@ interface Connection {
 
 /** A limit of `max` unauthenticated connections. `onClose` is called with the address of each that is closed. */
 export function createConnectionLimit(max: number, onClose: (address: string) => void): ConnectionLimit {
-  /** Nobody holds these, the oldest first; of those that were held, since they were released. */
+  /** Connections that no request holds, oldest first; the age of one that was held counts from its release. */
   const idle = new Map<Socket, Connection>();
-  /** Those of them that nobody ever held, by network. */
+  /** The idle connections that were never held, by network. */
   const unknown = new Map<string, Set<Connection>>();
   /** By the address and port of the peer, which a socket and TLS over it have in common. */
   const all = new Map<string, Connection>();

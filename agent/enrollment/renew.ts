@@ -33,7 +33,7 @@ const RENEW_AT = 0.6;
 const BACKOFF = Object.freeze({ baseMs: 5_000, capMs: 15 * 60_000 });
 /** Longest wait until the time of the next renewal is checked again: clocks are set. */
 const CHECK_MS = 60_000;
-/** Shortest time between two renewals: to a clock that is far ahead each new certificate is due at once. */
+/** Shortest time between two renewals. With a clock far ahead, every new certificate already needs renewal. */
 const PAUSE_MS = 60 * 60_000;
 
 /**

@@ -60,7 +60,7 @@ function openRound(access: NodeAccess): NodeAccess {
   return { ...access, host: access.cache.openRound(access.host) };
 }
 
-/** Facts that an inspector takes from the last round. Not images: they are asked for anew, since their tags may have moved. */
+/** Facts that an inspector may reuse from the previous round. Images are always listed again, since tags move. */
 const REMEMBERED: ReadonlySet<FactName> = new Set(['containers', 'docker', 'engines']);
 
 function remembered(before: Facts | undefined, fact: FactName): Partial<Facts> {

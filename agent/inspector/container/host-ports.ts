@@ -42,7 +42,7 @@ export async function readHostPorts(
   const inodes = new Set(low.value.map(({ inode }) => inode));
   const holders = new Map<number, string>();
   let left = MAX_DESCRIPTORS;
-  // A main thread that has ended has no open files: one that runs stands for its process.
+  // The main thread may have ended and then shows no open files, so the first thread still running is read.
   const directories = new Map<number, string>();
   for (const { pid, directory } of threads) if (!directories.has(pid)) directories.set(pid, directory);
   for (const directory of inodes.size === 0 ? [] : directories.values()) {

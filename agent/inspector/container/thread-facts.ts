@@ -61,7 +61,7 @@ function weakestSeccomp(threads: readonly ThreadReading[], first: ThreadReading)
   return seen({ mode: MODES[mode], filters, threads: countThreads(threads), weakest: path }, path);
 }
 
-/** How many threads these readings stand for. */
+/** The number of threads behind these readings; identical threads share one. */
 export function countThreads(threads: readonly ThreadReading[]): number {
   return threads.reduce((sum, { alike }) => sum + alike, 0);
 }

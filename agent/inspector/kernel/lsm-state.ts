@@ -21,7 +21,7 @@ const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 const SECURE_BOOT = `${EFI_VARIABLES}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
 /** UEFI 2.10, 32.3: with 1 the firmware accepts new keys from everybody. */
 const SETUP_MODE = `${EFI_VARIABLES}/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
-/** 1: shim was told (mokutil --disable-validation) to start what nobody signed. */
+/** 1: shim starts unsigned kernels (mokutil --disable-validation). */
 const SHIM_INSECURE = `${EFI_VARIABLES}/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23`;
 /** First bit of the attributes that come before the value. */
 const EFI_VARIABLE_NON_VOLATILE = 1;

@@ -10,7 +10,7 @@ import { parseUidMap } from '../proc/uid-map.ts';
 import { readText } from '../read-text.ts';
 import type { RunningContainer } from './running-containers.ts';
 
-/** Programs that shut themselves in with a root directory of their own, and are no containers: they serve files to one. */
+/** Programs that change their own root directory without being containers: they serve files to one. */
 const HELPERS: ReadonlySet<string> = new Set(['virtiofsd']);
 /** Mount namespaces that are examined; those of services are among them. */
 const MAX_NAMESPACES = 2000;
