@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { openCollectorReporter } from '../image/policy/collector-reporter.ts';
 import { authorize } from '../policy/docker/authorize.ts';
@@ -8,7 +9,6 @@ import type { Clock } from '../service/clock.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { Logger } from '../service/log.ts';
 import { openRotatedFile } from '../service/rotated-file.ts';
-import { isCgroupV2 } from './cgroup-version.ts';
 import { openDenialLog } from './denial-log.ts';
 import { listen } from './listen.ts';
 import { createPluginServer } from './plugin-server.ts';
@@ -31,6 +31,8 @@ export interface AuthzOptions {
 }
 
 const EVENT_FILES_KEPT = 5;
+/** `CGROUP2_SUPER_MAGIC` of statfs(2). */
+const CGROUP2_MAGIC = 0x63677270;
 
 /**
  * Runs the authorization plugin of dockerd until `signal` aborts. Rejects with what stops it from starting. It asks
@@ -118,4 +120,13 @@ function decideBy({ policies, images, isCgroupV2: isUnified }: Sources, request:
     action: 'See the log of plimsoll authz; plimsoll authz check verifies a file.',
   };
   return { ...authorization, isAllowed: false, policy: '', violations: [violation] };
+}
+
+/** Whether the host has cgroup v2 alone, judged by its mount as dockerd does; false where it cannot be read. */
+async function isCgroupV2(): Promise<boolean> {
+  const type = await statfs('/sys/fs/cgroup').then(
+    (found) => found.type,
+    () => undefined,
+  );
+  return type === CGROUP2_MAGIC;
 }
