@@ -62,9 +62,9 @@ export function isInventoryLink(path: string): boolean {
 
 /**
  * Lists the packages of an image, and its setuid and setgid files. Walks the tree once and offers each file to each
- * detector, then reads the databases of OS packages. Packages and gaps of languages whose file belongs to an OS package are dropped: the distribution's
- * advisories cover them. Never throws for what the image holds: that is a gap. The order of packages and gaps follows
- * from the image alone.
+ * detector, then reads the databases of OS packages. Packages and gaps of languages whose file belongs to an OS package
+ * are dropped: the distribution's advisories cover them. Never throws for what the image holds: that is a gap. The
+ * order of packages and gaps follows from the image alone.
  */
 export function takeInventory(tree: FileTree, options: InventoryOptions = {}): Inventory {
   const { detectors = DETECTORS, databases = PACKAGE_DATABASES, limits = INVENTORY_LIMITS } = options;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { RELEASE_PATHS } from '../distribution.ts';
 import { FileTreeError } from '../file-tree.ts';
 import type { OpenFileTree } from '../file-tree.ts';
-import { isInventoryFile } from '../inventory.ts';
+import { isInventoryFile, isInventoryLink } from '../inventory.ts';
 import { resolveInside } from '../path-resolution.ts';
 import type { PathEntry } from '../path-resolution.ts';
 import { findLinkedFiles } from '../linked-files.ts';
@@ -127,7 +127,9 @@ async function readLate(
   const links: string[] = [];
   tree.walk(
     () => undefined,
-    (path) => void links.push(path),
+    (path) => {
+      if (isInventoryLink(path)) links.push(path);
+    },
   );
   const linked = DETECTORS.flatMap(({ layouts }) => findLinkedFiles(tree, links, layouts).files);
   const fixed = [...RELEASE_PATHS, ...PACKAGE_DATABASES.flatMap((database) => database.files(tree))];
