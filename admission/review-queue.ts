@@ -24,14 +24,14 @@ interface Waiting extends ReviewJob {
   readonly start: (inTime: boolean) => void;
 }
 
-/** What a network has used counts half after this. */
+/** Half-life of the recorded use of a network. */
 const HALF_LIFE_MS = 1_000;
-/** Time that a byte costs to parse and judge at most, about. What it really took is what counts afterwards. */
+/** Estimated worst cost of parsing and judging one byte; replaced by the measured time afterwards. */
 const MS_PER_BYTE = 60 / 1024 / 1024;
 /**
- * Parsing a body takes the only thread. The next one is that of the network that has used least, its own cost included: a
- * small review of an API server never waits for the large ones that another client keeps sending, but for one of them
- * that has begun.
+ * Parsing a body blocks the only thread. The next review is the one whose network has used least, its own cost
+ * included. A small review of an API server therefore waits for at most one large review of another client, the one in
+ * progress.
  */
 export function createReviewQueue(nowMs: () => number = () => performance.now()): ReviewQueue {
   const waiting = new Set<Waiting>();
@@ -50,7 +50,7 @@ export function createReviewQueue(nowMs: () => number = () => performance.now())
   const serve = async (): Promise<void> => {
     if (isRunning) return;
     isRunning = true;
-    // What has arrived in the meantime is to be among those that are compared.
+    // Yield first, so that reviews that arrived in the meantime are compared too.
     for (await immediate(); ; await immediate()) {
       const job = next();
       if (job === undefined) break;

@@ -278,7 +278,7 @@ function readBody(request: IncomingMessage, { bytes: most, crowded }: Reviewing)
     parts.push(part);
     if (bytes > most) refuse(413, TOO_LARGE)();
   };
-  // What has arrived while this process was busy is read before the time counts as over.
+  // Read what arrived while this process was busy before the deadline counts.
   const timer = setTimeout(
     () => setImmediate(refuse(408, 'the request was sent too slowly')),
     BODY_MS + (most / MIN_BYTES_PER_SECOND) * 1_000,

@@ -115,7 +115,7 @@ interface Message {
   readonly problem?: string;
 }
 
-/** Reads a body. What is not kept is read to its end: dockerd sends before it reads. */
+/** Reads a body to its end, also where it is too large to keep: dockerd sends all of it before it reads the answer. */
 async function readMessage(request: IncomingMessage, problemNow: () => string | undefined): Promise<Message> {
   let parts: Buffer[] = [];
   let length = 0;

@@ -45,7 +45,7 @@ export interface JudgeTimes {
 /**
  * What one source says about an image, where several say different things. `whole`: all of the image, so that it
  * contradicts what others found beyond it; `part`: what a source can see of it; `addition`: what somebody found beyond
- * the others, of which only violations count, since nobody claims that it is all.
+ * the others. Only violations of an addition count, since it does not claim to be complete.
  */
 export interface Account {
   readonly evidence: ImageEvidence;
@@ -111,7 +111,7 @@ export function judgeAccounts(
   };
 }
 
-/** What a violation is where another account contradicts it. */
+/** The code that a violation gets where another account contradicts it. */
 const CONTESTED: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = Object.freeze({
   'distribution-end-of-life': 'distribution-unknown',
   'package-forbidden': 'package-unknown',
@@ -119,7 +119,7 @@ const CONTESTED: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = Object.free
   vulnerability: 'vulnerability-unknown',
 });
 
-/** What one rule has against an image, from what it has against each account of it. */
+/** The objections of one rule against an image, joined from those against each account of it. */
 function joinObjections(
   accounts: readonly Account[],
   answers: readonly (readonly Objection[])[],

@@ -17,7 +17,7 @@ export interface BodyBudget {
   readonly reserve: (reservation: Reservation) => (() => void) | undefined;
 }
 
-/** A budget of `maxBytes`, of which nothing is reserved yet. No request may announce more. */
+/** An unused budget of `maxBytes`. No request may announce more. */
 export function createBodyBudget(maxBytes: number): BodyBudget {
   /** By network, the oldest first. */
   const reserved = new Map<string, Set<Reservation>>();

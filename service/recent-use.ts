@@ -1,14 +1,14 @@
-/** What each of several has used of something that they share, such as time of the only thread. Forgotten with time. */
+/** Recent use of a shared resource, such as the time of the only thread, by client. Decays with time. */
 export interface RecentUse {
   /** In milliseconds; `nowMs` is monotonic. */
   readonly of: (name: string, nowMs: number) => number;
   readonly add: (name: string, usedMs: number, nowMs: number) => void;
 }
 
-/** Those that are remembered; beyond it the one that used something longest ago is forgotten. */
+/** Clients in memory; beyond that the one whose last use is oldest is dropped. */
 const MAX_NAMES = 4_096;
 
-/** Nothing was used yet. After `halfLifeMs` a use counts half. */
+/** After `halfLifeMs` a use counts half. */
 export function createRecentUse(halfLifeMs: number): RecentUse {
   const uses = new Map<string, { readonly ms: number; readonly atMs: number }>();
   const of = (name: string, nowMs: number): number => {

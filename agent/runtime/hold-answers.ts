@@ -10,7 +10,7 @@ export interface HoldOptions {
   readonly host: Host;
   /** Says whether the first process of a container still runs. */
   readonly lastRunning: Pick<LastRunning, 'runs'>;
-  /** For so long answers are held, from the first call that found nobody. */
+  /** How long answers are held, from the first call that found no engine. */
   readonly graceMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonic: () => number;
@@ -23,10 +23,10 @@ type Failure = ReplyFailure['code'];
 const SILENT: ReadonlySet<Failure> = new Set(['absent', 'failed', 'timeout']);
 
 /**
- * An engine that is started again, as by an upgrade, leaves its containers running (`live-restore`). What it said last is
- * held for a grace time, and only about containers whose first process is the same and runs: what the kernel shows of
- * them is read and judged as ever. Without one of them there is nothing to bridge, and the engine is gone. `version`,
- * labels and events are those of the engine itself.
+ * Bridges a restart of an engine that leaves its containers running (`live-restore`), as an upgrade does. For a grace
+ * time the last answers of the engine are held, but only for containers whose first process still runs; their kernel
+ * facts are read as usual. If none of them runs, the engine counts as gone at once. `version`, labels and events are
+ * never held.
  */
 export function holdAnswers(runtime: ContainerRuntime, options: HoldOptions): ContainerRuntime {
   const { host, lastRunning, graceMs, monotonic } = options;
@@ -46,7 +46,7 @@ export function holdAnswers(runtime: ContainerRuntime, options: HoldOptions): Co
   const isAway = async (code: Failure): Promise<boolean> => {
     if (!SILENT.has(code)) return false;
     if (awaySinceMs === undefined) {
-      // A connection that broke, or an answer that says so: an engine that is there is not held.
+      // The connection broke or the call failed: do not hold answers for an engine that still responds.
       const version = code === 'failed' ? await runtime.version() : undefined;
       if (version !== undefined && (version.ok || version.code !== 'absent')) return false;
       if (code === 'timeout') return false;
@@ -54,7 +54,7 @@ export function holdAnswers(runtime: ContainerRuntime, options: HoldOptions): Co
     }
     return monotonic() - awaySinceMs < graceMs && (await oneRuns());
   };
-  /** The answer, or where nobody is there the one that is held. */
+  /** The answer of the engine, or while it is away the held one. */
   const orHeld = async <T>(reply: Reply<T>, held: () => Promise<Reply<T> | undefined>): Promise<Reply<T>> => {
     isHeld = !reply.ok && (await isAway(reply.code));
     if (reply.ok) return reply;

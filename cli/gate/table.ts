@@ -104,7 +104,7 @@ function block(reason: Reason, { width, paint }: Style): readonly string[] {
   const indent = '    ';
   const paragraph = (text: string): readonly string[] =>
     wrapHard(safe(text), width - indent.length).map((line) => indent + line);
-  // What could not be judged has no severity.
+  // An objection that could not be judged has no severity.
   const label = reason.kind === 'unknown' ? 'undetermined' : reason.severity;
   return [
     `  ${paint.severity(severityColour(reason.severity), label)} ${paint.bold(reason.code)} ${paint.dim(safe(`${reason.policy} ${reason.rule}`))}`,

@@ -22,7 +22,7 @@ const SHARE = 0.5;
 const BURST_MS = 100;
 /** A read that would have to wait longer is refused: its client would have given up. */
 const MAX_WAIT_MS = 5_000;
-/** What a caller has used counts half after this. */
+/** Half-life of the recorded use of a caller. */
 const HALF_LIFE_MS = 10_000;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Bounds how much is done at a time, in total and for one network. What is beyond the total waits for its turn: each network
- * has at most as many as it may have, so others delay it by that many each.
+ * Bounds concurrent work, in total and for each network. Work beyond the total waits for its turn. Since every network
+ * has a bound of its own, each of the others delays it by that bound at most.
  */
 export interface ConcurrencyLimit {
   /** Undefined: the limit of the network is reached. The result must be called when the work is done. */

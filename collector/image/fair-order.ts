@@ -1,6 +1,6 @@
 /**
- * What the lists name, each once and at most `limit`: the first of every list, then the second of every list, and so on. Where only so many
- * have room, a list that names very many takes none of it from the others.
+ * Merges lists round-robin, without duplicates and up to `limit` entries: the first entry of every list, then the
+ * second of every list, and so on. A very long list therefore takes no room from the others.
  */
 export function inTurn<T>(lists: Iterable<readonly T[]>, limit = Infinity): readonly T[] {
   let rest = [...lists];

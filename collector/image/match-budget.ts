@@ -27,7 +27,7 @@ interface Usage {
   refused: number;
 }
 
-/** A budget of which nothing is used. `maxRows` is for tests. */
+/** An unused budget. `maxRows` is for tests. */
 export function createMatchBudget(
   images: Pick<ImageStore, 'soleNodes' | 'vulnerabilityRows'>,
   clock: Pick<Clock, 'monotonic'>,

@@ -43,15 +43,15 @@ export function completeEvidence(
   return { ...parts, inventory, scannedAt: mapObserved(inventory, () => now), configuration };
 }
 
-/** What somebody says about the packages of an image, and how much it counts; see `Account`. */
+/** The packages of an image by one source, and how much they count; see `Account`. */
 export interface ImageAccount extends Pick<Account, 'extent' | 'origin'> {
   readonly listed: Observed<Inventory>;
 }
 
 /**
- * What is said about the packages of an image. What the collector has read itself counts alone: it has verified each
- * layer by its digest, and what a node says, in good faith or not, can neither add to it nor take from it. Without it
- * each inventory that nodes report is an account of its own; see {@link nodeAccounts}.
+ * The accounts of the packages of an image. A scan by the collector counts alone: the collector has verified each layer
+ * by its digest, so reports of nodes, in good faith or not, neither add to it nor take from it. Without a scan each
+ * inventory that nodes report is an account of its own; see {@link nodeAccounts}.
  */
 export async function accountsOf(
   { scan, scanProblem, claims }: Pick<KnownImage, 'scan' | 'scanProblem' | 'claims'>,

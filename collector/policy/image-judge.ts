@@ -278,7 +278,7 @@ function namesOf({ id, names, scannedReferences }: KnownImage): readonly string[
   return [id, ...names, ...scannedReferences.values()];
 }
 
-/** As a snapshot has them: whoever asks for an index gets the verdicts on every image that is known by it. */
+/** As in a snapshot: the id of an index leads to the verdicts on every image that it names. */
 function verdictsByName(
   found: readonly KnownImage[],
   entries: ReadonlyMap<string, JudgedEntry>,

@@ -28,7 +28,7 @@ export interface IndexedPolicy {
 /** Statements and waivers about some vulnerabilities. */
 export type Annotating = ReturnType<AnnotationIndex['about']>;
 
-/** What somebody says about an image; see `Account`. */
+/** The evidence about an image by one source; see `Account`. */
 export interface FleetAccount extends Omit<Account, 'evidence'> {
   readonly evidence: FleetEvidence;
 }
@@ -36,7 +36,7 @@ export interface FleetAccount extends Omit<Account, 'evidence'> {
 /** What verdicts are made of. */
 export interface VerdictInput {
   readonly manifests: readonly KnownManifest[];
-  /** What is said about the image, at least one. */
+  /** At least one. */
   readonly accounts: readonly FleetAccount[];
   /** Its packages are not known from its layers, and a scan could list them. */
   readonly isUnscanned: boolean;

@@ -6,16 +6,16 @@ import type { ImageStore, StoredClaim } from '../store/image-store.ts';
 import type { ImageAccount } from './image-evidence.ts';
 
 /*
- * What nodes say about the packages of one image. Any of them may be in the hands of an attacker, so nothing that one
- * says replaces what another says:
+ * How reports of nodes about the packages of one image are combined. An attacker may control any of the nodes, so no
+ * report replaces another:
  *
  * - Each inventory that was read from layers is an account of the whole image. Layers cannot change, so two different
  *   ones contradict each other.
- * - A container changes what it shows: it installs, upgrades and removes packages while it runs. What it lacks therefore
- *   says nothing. What it has beyond the layers was added by it, or somebody has left it out of the layers: which of both
- *   cannot be known, so it is an account of an addition. Where no layers were read, containers show a part of the image.
- * - A container with another distribution than the layers or another container contradicts them: with the distribution,
- *   whoever lies chooses which advisories count.
+ * - A container installs, upgrades and removes packages while it runs, so a package that it lacks proves nothing. A
+ *   package that the layers lack was either added at run time or omitted from a false report of the layers; both look
+ *   the same, so it is an account of an addition. Where no layers were read, containers show a part of the image.
+ * - A container with another distribution than the layers or another container contradicts them: the distribution
+ *   decides which advisories count, so a false one would hide vulnerabilities.
  *
  * A contradiction is an account that cannot be read: no rule about packages accepts the image then.
  */
@@ -39,7 +39,7 @@ interface Report {
   readonly claims: readonly StoredClaim[];
 }
 
-/** An account of the whole image that nobody else has a part in. */
+/** An account of the whole image. */
 export function whole(listed: Observed<Inventory>, origin = ''): ImageAccount {
   return { listed, extent: 'whole', origin };
 }
@@ -81,7 +81,7 @@ export async function nodeAccounts(
 
 const TOO_MANY = `nodes found more than ${String(MAX_INVENTORIES)} different lists of its packages`;
 
-/** What layers say first, then what most nodes say, then what was said first: one node displaces none of the others. */
+/** Reports from layers first, then those of most nodes, then the oldest: one node displaces no other report. */
 function byClaims(
   [one, ofOne]: readonly [string, readonly StoredClaim[]],
   [other, ofOther]: readonly [string, readonly StoredClaim[]],
@@ -119,7 +119,7 @@ function sidesOf(reports: readonly Report[]): string {
   return sides.sort().join('; ');
 }
 
-/** What containers have and some layers have not. */
+/** Packages and setuid files of containers that some report of the layers lacks. */
 function additions(layers: readonly Report[], containers: readonly Report[]): readonly ImageAccount[] {
   const known = layers.map(({ inventory }) => new Set(inventory.packages.map((found) => keyOf(inventory, found))));
   const files = layers.map(({ inventory }) => new Set((inventory.setuid?.files ?? []).map(fileKey)));
@@ -140,7 +140,7 @@ function additions(layers: readonly Report[], containers: readonly Report[]): re
   });
 }
 
-/** What containers show where no layers were read. */
+/** The accounts by containers where no layers were read. */
 function parts(containers: readonly Report[]): readonly ImageAccount[] {
   return groupsOf(containers).map((reports) => {
     const packages = new Map<string, Package>();

@@ -35,6 +35,6 @@ export type QueryResponse =
 
 /** Asks nodes live questions. */
 export interface QueryService {
-  /** `caller`: whoever asks has at most half of the queries that may run at once. */
+  /** `caller`: its queries take at most half of those that may run at once. */
   readonly ask: (request: QueryRequest, signal: AbortSignal, caller?: string) => Promise<QueryResponse>;
 }

@@ -122,7 +122,7 @@ export function createImageIntake(options: ImageIntakeOptions): ImageIntake {
     unfinished = undefined;
     return whole;
   };
-  /** What is requested within the quota of packages and bytes. Images at rest take nothing from those that run. */
+  /** Images to request within the quota of packages and bytes. Stopped images take nothing from running ones. */
   const requestable = ({ wanted: digests, packages, bytes, atRest, omitted }: ClaimResult): readonly string[] => {
     const max = String(MAX_NODE_PACKAGES);
     if (omitted > 0) quota.noteExcess(`it has ${String(omitted)} images more than a node may have`);

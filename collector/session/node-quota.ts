@@ -39,7 +39,7 @@ export interface NodeQuota {
    * `QuotaTerms.findingBytes`; the caller then counts what is stored, and calls `setFindingBytes`.
    */
   readonly countFindingBytes: (bytes: number) => boolean;
-  /** What the node has, exactly. */
+  /** Corrects the count to the bytes that are stored. */
   readonly setFindingBytes: (bytes: number) => void;
 }
 

@@ -10,8 +10,8 @@ export type RegistryErrorCode =
   'notFound' | 'unauthorized' | 'unreachable' | 'digestMismatch' | 'tooLarge' | 'malformed' | 'rateLimited' | 'timeout';
 
 /**
- * What whoever asks can change. trust: name the authority of the certificate · plainHttp: the server speaks HTTP without
- * TLS · login: name credentials, or others
+ * How the user can mend the failure. trust: name the authority of the certificate · plainHttp: the server speaks HTTP
+ * without TLS · login: name credentials, or others
  */
 export type RegistryRemedy = 'trust' | 'plainHttp' | 'login';
 

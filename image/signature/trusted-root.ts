@@ -152,7 +152,7 @@ const ENTRY_KINDS: ReadonlySet<string> = new Set([
 
 const kindSchema = s.object({ kind: s.string('', 64), apiVersion: s.string('', 64) });
 
-/** What the log has signed says the kind; that beside it in the bundle is not signed. */
+/** Reads the kind from the body that the log signed; the kind beside it in the bundle is not signed. */
 function isUnsupported({ canonicalizedBody }: Bundle['verificationMaterial']['tlogEntries'][number]): boolean {
   const json = parseStrictJson(canonicalizedBody);
   const body = json.ok ? kindSchema.parse(json.value) : undefined;

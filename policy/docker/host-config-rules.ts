@@ -184,7 +184,7 @@ function judgeUlimits(value: unknown, at: string, { policy }: MountContext): rea
     const most = PRIORITY_LIMITS.get(name.toUpperCase());
     if (most === undefined || hasCapability('SYS_NICE', policy)) return [];
     const values = ['Soft', 'Hard'].map((one) => field(limit, one) ?? 0);
-    // -1 is no limit.
+    // -1 means unlimited.
     return values.every((one) => typeof one === 'number' && one >= 0 && one <= most)
       ? []
       : [

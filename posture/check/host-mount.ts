@@ -88,7 +88,7 @@ function placesOf(
 
 /** Below these, mounts are made for containers, users and media. */
 const MOUNT_PLACES = [...ENGINE_ROOTS, '/run', '/var/lib/kubelet/pods'];
-/** What is mounted there configures the node. */
+/** Files mounted there configure the node. */
 const SETTINGS_BELOW_RUN = ['/run/systemd', '/run/udev'];
 
 function isMadeForContainers(mountPoint: string, storage: string | undefined): boolean {

@@ -8,11 +8,11 @@ const MAX_EVIDENCE = 8;
 export interface ListOutcome {
   /** What is wrong, an item each. */
   readonly failed: readonly Evidence[];
-  /** What could not be read, with the reason. */
+  /** Items that could not be read, with the reason. */
   readonly unread: readonly string[];
   /** Of a list in which nothing is wrong. */
   readonly passed: Evidence;
-  /** What a failure means: `a swap area is not encrypted`. */
+  /** Message of a failure: `a swap area is not encrypted`. */
   readonly reason: string;
 }
 

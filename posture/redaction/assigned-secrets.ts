@@ -100,7 +100,7 @@ function startsValue(text: string, nameStart: number, valueStart: number): boole
 
 function valueOf(text: string, assignment: Assignment, ends: Ends): SecretSpan | undefined {
   const { name, kind, valueStart } = assignment;
-  // `authorization: {mode: Webhook}` is no header: the names in it are judged each.
+  // `authorization: {mode: Webhook}` is not a header: its own assignments are searched one by one.
   if (SECRET_HEADER.test(name) && FLOW_MAPPING.test(text.slice(valueStart, valueStart + MAX_NAME))) return undefined;
   const quoted = quotedValue(text, valueStart, ends);
   const [start, end] = quoted ?? [blockStart(text, valueStart), plainEnd(text, assignment, ends)];

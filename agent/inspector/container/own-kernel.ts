@@ -33,7 +33,7 @@ const HANDLERS: readonly (readonly [RegExp, Kind])[] = [
 const SHIM = /^containerd-shim-/;
 const CONMON = 'conmon';
 
-/** What is read of a container to find out which kernel it runs on. */
+/** Facts about a container that show which kernel it runs on. */
 export interface KernelQuestion {
   readonly side: Pick<RuntimeContainer, 'handler' | 'declared' | 'engine'>;
   readonly pid: number;
@@ -49,7 +49,7 @@ export interface KernelQuestion {
  * A process cannot leave its pid namespace (pid_namespaces(7)). So a first process in that of the node, where the engine
  * requested a new one, was put there by the OCI runtime, and its executable says which kernel it runs. In a pid namespace
  * of its own, the handler that the engine names has to be one with a kernel of its own as well, and the root directory
- * one that no image has. What agrees in part is unreadable.
+ * one that no image has. If these signs contradict each other, the kernel is unreadable.
  */
 export async function findOwnKernel(view: NodeView, question: KernelQuestion): Promise<Observed<OwnKernel>> {
   const { side, pid, threads, mounts } = question;
@@ -66,7 +66,7 @@ export async function findOwnKernel(view: NodeView, question: KernelQuestion): P
   const isOfNode = kind !== undefined && (await isProgramOfNode(view.host, link.value));
   const hasNoImage = inMountNamespaceOfNode(view, first) || isSandboxRoot(mounts);
   const isEstablished = isOutside || (named === kind && (hasNoImage || programName(program) === 'krun'));
-  // What the engine of a user says of a container is only that user's word.
+  // Trust the engine of root only: a user can make the own engine report any handler.
   if (isOfNode && isEstablished && userOfEngine(side.engine) === 0)
     return seen({ kind, program, ...processOf(threads, pid, first) }, source);
   // The OCI runtime runs the virtual machine itself, from a copy that has no path.

@@ -236,7 +236,7 @@ async function isIn(host: Host, { members }: ProcessQuestion, pid: number, own: 
   return (await namespacesOf(host, members.deadLeaders.get(pid) ?? `/proc/${String(pid)}`)) === own;
 }
 
-/** What the parent of a process has started besides; nothing where that is the first process of the node. */
+/** Children of the parent of a process; empty where the parent is the first process of the node. */
 async function siblingsOf(host: Host, pid: number): Promise<readonly number[]> {
   const status = await readText(host, `/proc/${String(pid)}/status`);
   const parent = (status.ok ? parseProcStatus(status.value)?.parent : undefined) ?? 0;

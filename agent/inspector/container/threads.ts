@@ -156,7 +156,7 @@ function joinAlike(): {
   };
 }
 
-/** What is judged of a thread, but for its name and the places where it was read. */
+/** The facts by which a thread is judged, without its name and sources. */
 function keyOf({ status, context }: ThreadReading): string {
   const { namespaces, root, label } = context;
   const observed = [...Object.values(namespaces), label].map((each) =>

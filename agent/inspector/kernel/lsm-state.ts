@@ -99,7 +99,7 @@ async function readSelinux(host: Host, lsm: KernelFact['lsm']): Promise<KernelFa
   return fileSystems.value.includes('\tselinuxfs\n') ? unreadable(path, hidden) : absent(path);
 }
 
-/** What takes Secure Boot back although it is on: the kernel asks for the same (drivers/firmware/efi/libstub). */
+/** Whether setup mode or shim makes Secure Boot ineffective, as drivers/firmware/efi/libstub of the kernel decides. */
 async function readExceptions(host: Host): Promise<Observed<boolean>> {
   for (const path of [SETUP_MODE, SHIM_INSECURE]) {
     const read = await host.readFile(path, { maxBytes: 64 });

@@ -28,7 +28,7 @@ export async function readRouteLocalnet(host: Host): Promise<KernelFact['routeLo
     if (!result.ok) return unreadable(paths[index] ?? DIRECTORY, result.reason);
     if (String(result.value).trim() !== '0') on.push(name);
   }
-  // What counts for more than one interface comes first: the list is bounded.
+  // The list is bounded, so settings of several interfaces come first.
   on.sort((one, other) => ALWAYS.indexOf(other) - ALWAYS.indexOf(one));
   return seen(
     on.slice(0, MAX_NAMED).map((name) => clip(name, 64)),

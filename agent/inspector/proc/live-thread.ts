@@ -14,7 +14,7 @@ export async function liveDirectory(host: Host, pid: number): Promise<string | u
   const directory = `/proc/${String(pid)}`;
   const main = await readText(host, `${directory}/status`);
   const status = main.ok ? parseProcStatus(main.value) : undefined;
-  // What cannot be read, for another reason than that it is gone, is for the caller to find out.
+  // Unreadable, but not gone: the caller reads it again and reports why.
   if (status === undefined) return !main.ok && main.code !== 'absent' ? directory : undefined;
   if (!status.isDead) return directory;
   if (status.threads < 2) return undefined;

@@ -18,7 +18,7 @@ const MAX_FOUND = 200;
 /** Ancestors that are compared. */
 const MAX_ANCESTORS = 8;
 
-/** What is known of the node in the search for containers that no engine made. */
+/** Facts about the node for the search for containers that no engine made. */
 export interface HandMadeQuestion {
   readonly members: NamespaceMembers;
   /** The user namespace of the node. */
@@ -30,9 +30,10 @@ export interface HandMadeQuestion {
 }
 
 /**
- * Containers that root made without an engine, such as systemd-nspawn that was started by hand, or unshare and pivot_root: the
- * first process of a pid namespace, in a mount namespace whose root is not that of the node. What has no pid namespace of
- * its own (services with private mounts, snaps) and what a user without privileges made (sandboxes of browsers) is none.
+ * Containers that root made without an engine, such as systemd-nspawn that was started by hand, or unshare and
+ * pivot_root: the first process of a pid namespace, in a mount namespace whose root is not that of the node. Processes
+ * in the pid namespace of the node (services with private mounts, snaps) and sandboxes that an unprivileged user made
+ * (browsers) do not count as containers.
  */
 export async function findHandMade(host: Host, question: HandMadeQuestion): Promise<readonly RunningContainer[]> {
   const found: RunningContainer[] = [];
@@ -92,7 +93,7 @@ async function isOfUser(host: Host, directory: string, ofNode: Observed<number>)
   return ranges.some(({ outside, count }) => count === 1 && outside !== 0);
 }
 
-/** What a process has as its root, `254:0 /srv/machine`; undefined where that cannot be said. */
+/** Device and path of the root of a process, `254:0 /srv/machine`; undefined if it cannot be determined. */
 async function rootOf(host: Host, directory: string): Promise<string | undefined> {
   const link = await host.readLink(`${directory}/root`);
   // After a chroot: mountinfo then lists little.

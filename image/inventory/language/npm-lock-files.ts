@@ -119,7 +119,7 @@ function descriptorName(descriptor: string): string {
 /** One entry of the section `packages` of a pnpm-lock.yaml. */
 interface PnpmEntry {
   readonly key: string;
-  /** What pnpm writes below keys that are no name and version of a registry. */
+  /** Written by pnpm where the key is not the name and version of a registry package. */
   name?: string;
   version?: string;
   isDevelopment?: boolean;
@@ -181,7 +181,7 @@ function pnpmPackage({ key, name, version, isDevelopment, isDirectory }: PnpmEnt
   if (isLocal && version === undefined) return undefined;
   const [, oldName, oldVersion] = /^(?:[^/]*)\/((?:@[^/@]+\/)?[^/@]+)\/([^/_@]+)(?:_.*)?$/.exec(path) ?? [];
   const keyed = ownName === undefined ? { name: oldName, version: oldVersion } : { name: ownName, version: range };
-  // Text that is no version shows that the key is an address, whose parts name nothing.
+  // Not a version: the key is an address, and its parts are neither name nor version.
   if (keyed.version === undefined || !NPM_VERSION.test(keyed.version)) return { name: name ?? ownName, version };
   return { name: name ?? keyed.name, version: version ?? keyed.version };
 }

@@ -4,7 +4,7 @@ import { withoutKubelet } from '../kubelet/setting.ts';
 import { judgeSysctl } from './sysctl.ts';
 import type { SysctlRule } from './sysctl.ts';
 
-/** What the kubelet sets if the host has other values: `--protect-kernel-defaults`, its startup code. */
+/** Values that the kubelet sets at its start; with `--protect-kernel-defaults` it requires them instead. */
 const KUBELET_TUNABLES: readonly SysctlRule[] = (
   [
     ['vm.overcommit_memory', 1],

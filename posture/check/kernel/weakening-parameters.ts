@@ -109,7 +109,7 @@ function isShell(program: string): boolean {
   return SHELLS.has(program.slice(program.lastIndexOf('/') + 1));
 }
 
-/** What boot parameters switched off, and of which it cannot be told, as they were written. */
+/** Boot parameters, as written, that switched a protection off, and those whose effect is unknown. */
 export interface Weakened {
   readonly off: readonly string[];
   readonly undecided: readonly string[];

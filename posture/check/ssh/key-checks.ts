@@ -11,7 +11,7 @@ import { withoutServer } from './setting.ts';
 
 const KEYS_MANUAL = 'https://man.openbsd.org/sshd#AUTHORIZED_KEYS_FILE_FORMAT';
 
-/** Characters of a fingerprint that tell a key from others: 96 bits. */
+/** Characters of a fingerprint that identify a key: 96 bits. */
 const FINGERPRINT_LENGTH = 'SHA256:'.length + 16;
 /** Characters of the options of a key. */
 const MAX_OPTIONS = 120;
@@ -95,7 +95,7 @@ function keyText(key: AuthorizedKey): string {
   return `${key.type} ${String(key.bits)} bits ${key.fingerprint}, ${optionsText(key)}`;
 }
 
-/** Whoever writes the file chooses the options: they must not fill the evidence. */
+/** The author of the file chooses the options: bound them, so that they do not fill the evidence. */
 function optionsText({ options }: AuthorizedKey): string {
   const text = options.length === 0 ? 'no options' : `options ${options.join(', ')}`;
   return text.length <= MAX_OPTIONS ? text : `${text.slice(0, MAX_OPTIONS)}…`;
