@@ -3,8 +3,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { ROOT } from './setup.mjs';
+
+/** A test cluster of one node: its script, which may stand beside the project, and the programs that it unpacks. */
+const CLUSTER = join(dirname(ROOT), 'shared', 'cluster', 'cluster');
+const CLUSTER_PROGRAMS = join(process.env.CLUSTER_STATE ?? '/var/tmp/test-cluster', 'bin');
 
 /** Where packages are unpacked that conflict with an installed one. */
 const UNPACKED = join(ROOT, '.tap', 'components');
@@ -12,6 +16,7 @@ const UNPACKED = join(ROOT, '.tap', 'components');
 /**
  * Each component: the program or file that shows that it is there, and the Debian packages that bring it. `unpack`: a
  * package that is not installed, because it would remove another component; its files go to a folder with its name.
+ * `command`: brings the program in place of packages; without its file the component stays absent.
  */
 const COMPONENTS = [
   { name: 'docker', program: 'dockerd', packages: ['docker.io', 'docker-cli', 'containerd', 'iptables', 'iproute2'] },
@@ -63,27 +68,40 @@ const COMPONENTS = [
   },
   // A browser without any font draws no text, and then nothing that a test could look at.
   { name: 'chromium', program: 'chromium', packages: ['chromium', 'fonts-dejavu-core'] },
+  { name: 'kubelet', program: join(CLUSTER_PROGRAMS, 'kubelet'), packages: [], command: [CLUSTER, 'unpack'] },
 ];
 
 /** Installs what is absent and may be installed. Returns the names of components that stay absent. */
 export function provideComponents() {
-  const missing = COMPONENTS.filter((component) => !hasProgram(component.program));
-  if (missing.length === 0) return [];
+  const isProvidable = ({ command }) => command === undefined || existsSync(command[0]);
+  const missing = COMPONENTS.filter((component) => !hasProgram(component.program) && isProvidable(component));
+  if (missing.length === 0) return absentNames();
   const names = missing.map((component) => component.name).join(', ');
   const obstacle = installObstacle();
   if (obstacle !== undefined) {
     process.stderr.write(`test: ${names}: absent and not installed (${obstacle})\n`);
-    return missing.map((component) => component.name);
+    return absentNames();
   }
-  process.stderr.write(`test: installing ${names} with apt (PLIMSOLL_TEST_NO_INSTALL=1 turns this off)\n`);
+  process.stderr.write(`test: installing ${names} (PLIMSOLL_TEST_NO_INSTALL=1 turns this off)\n`);
   const packages = available(missing.flatMap((component) => component.packages));
-  apt(['install', '-y', '--no-install-recommends', ...packages]);
+  if (packages.length > 0) apt(['install', '-y', '--no-install-recommends', ...packages]);
   for (const { name, unpack } of missing) if (unpack !== undefined) unpackPackage(unpack, join(UNPACKED, name));
+  for (const { name, command } of missing) if (command !== undefined) provide(name, command);
+  return absentNames();
+}
+
+function absentNames() {
   return COMPONENTS.filter((component) => !hasProgram(component.program)).map((component) => component.name);
+}
+
+function provide(name, [program, ...args]) {
+  const done = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (done.status !== 0) process.stderr.write(`test: ${name}: ${`${done.stdout}${done.stderr}`.slice(-2000)}\n`);
 }
 
 /** Older releases carry docker-cli inside docker.io: ask only for packages that exist here. */
 function available(packages) {
+  if (packages.length === 0) return [];
   apt(['update']);
   return packages.filter((name) => {
     const policy = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8' });
@@ -101,7 +119,7 @@ function unpackPackage(name, directory) {
 }
 
 function apt(args, cwd = ROOT) {
-  const done = spawnSync('apt-get', args, {
+  const done = spawnSync('apt-get', ['-o', 'Acquire::Retries=3', ...args], {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

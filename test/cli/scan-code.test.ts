@@ -17,6 +17,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import t from 'tap';
 import { temporaryDirectory } from '../agent/record/temporary-directory.ts';
+import { cannotRunAsUser, runAsUser } from './as-user.ts';
 import { PROGRAM } from './process.ts';
 
 // The bundle, in a place of its own, and the code that is kept of it.
@@ -149,11 +150,8 @@ void t.test('the cache of another user is not used', { skip: process.getuid?.() 
 });
 
 // As systemd runs a service with DynamicUser; homedir() of Node.js throws there.
-const account = { uid: 54_321, gid: 54_321, env: {}, cwd: '/', encoding: 'utf8' } as const;
-const canRead = spawnSync('/usr/bin/test', ['-r', join(root, 'node_modules')], account).status === 0;
-
-void t.test('a user without a name and a home', { skip: !canRead && 'needs root, and a checkout for all' }, (t) => {
-  const done = spawnSync(process.execPath, [PROGRAM, 'explain', 'ssh.root-login'], account);
+void t.test('a user without a name and a home', { skip: cannotRunAsUser }, (t) => {
+  const done = runAsUser(54_321, ['explain', 'ssh.root-login'], {});
   t.match(done, { status: 0, stdout: /ssh\.root-login/ }, done.stderr);
   t.end();
 });
