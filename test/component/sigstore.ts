@@ -12,8 +12,8 @@ export interface TestSigstore {
   readonly trustedRoot: TrustedRootJson;
   /** Runs a command of cosign that signs with a certificate for the identity. */
   readonly sign: (cosign: Cosign, identity: string, args: readonly string[]) => Promise<string>;
-  /** Logs an entry as it is; resolves to what a bundle says of it. */
-  readonly logEntry: (entry: { readonly kind: string; readonly apiVersion: string }) => Promise<object>;
+  /** Logs an entry as it is, at a time (default: that of the log); resolves to what a bundle says of it. */
+  readonly logEntry: (entry: { readonly kind: string; readonly apiVersion: string }, time?: Date) => Promise<object>;
 }
 
 /** The parts of a trusted root that tests change. */
@@ -87,8 +87,9 @@ export async function startSigstore(t: Test, { logTime, hasCtLog = true }: Sigst
     },
   };
   return {
-    logEntry: async (entry) => {
-      const [logged] = Object.values(await log.log(entry)) as readonly LoggedEntry[];
+    logEntry: async (entry, time) => {
+      const at = time === undefined ? log : await initializeTLog(url, logKeys, time);
+      const [logged] = Object.values(await at.log(entry)) as readonly LoggedEntry[];
       if (logged === undefined) throw new Error('the log has no entry');
       return {
         logIndex: String(logged.logIndex),
